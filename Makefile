@@ -1,0 +1,53 @@
+# The project's verbs. `make up` and `make test` do all the set-up that they need, on a machine with python3 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: up test check fix bench conformance schemas clean
+
+up: .venv/installed
+	$(BIN)/python examples/up.py
+
+test: .venv/test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/mesh -f mesh.yaml.example validate --strict
+	rm -rf build/dist && $(BIN)/python -m build --wheel --outdir build/dist . >build/wheel.log 2>&1 || (cat build/wheel.log; false)
+	$(BIN)/check-wheel-contents --toplevel meshplan build/dist
+
+fix: .venv/check
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: .venv/installed
+	$(BIN)/python -m meshplan.compiler.schema
+
+bench: .venv/test
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf .venv .mesh build
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(PIP) install --upgrade 'pip>=25.1'
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(PIP) install -e .
+	touch $@
+
+.venv/test: pyproject.toml .venv/installed
+	$(PIP) install --group test
+	touch $@
+
+.venv/check: pyproject.toml .venv/test
+	mkdir -p build
+	$(PIP) install --group check
+	touch $@

@@ -1,0 +1,137 @@
+"""A plan with its blobs, as one file or as objects of a store; nothing is believed before its digest is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from meshplan.schemas import jsontext
+from meshplan.schemas.plan import FORMAT, Plan, canonical
+
+PLAN_FILE = "mesh.dev/plan/v1"
+
+
+class PlanRefusedError(ValueError):
+    """A plan that must not be served; ``code`` is stable, the text says what is wrong with which part."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified plan, its digest, its definitions by digest (canonical JSON text), and its source map.
+
+    ``source_map`` maps a logical name (``rule:ROLE#ID``, ``server:NAME``, …) to ``[file, line, column]``.
+    """
+
+    plan: Plan
+    digest: str
+    definitions: dict[str, str]
+    source_map: dict[str, list[str | int]]
+
+
+def seal(plan: Plan, definitions: dict[str, str], source_map: dict[str, list[str | int]]) -> Bundle:
+    """Bundle a freshly lowered plan."""
+    return Bundle(plan, jsontext.digest(canonical(plan)), definitions, source_map)
+
+
+def pack(bundle: Bundle) -> str:
+    """The plan as one file: the same sources give the same bytes."""
+    return (
+        jsontext.canonical(
+            {
+                "format": PLAN_FILE,
+                "digest": bundle.digest,
+                "ir": canonical(bundle.plan),
+                "definitions": bundle.definitions,
+                "source_map": bundle.source_map,
+            }
+        )
+        + "\n"
+    )
+
+
+def unpack(text: str | bytes) -> Bundle:
+    """Read and verify a plan file; raises ``PlanRefusedError``."""
+    try:
+        parsed = jsontext.parse(text)
+    except jsontext.JsonTextError as error:
+        raise PlanRefusedError("malformed", f"the plan file is not JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise PlanRefusedError("malformed", "the plan file is not an object")
+    found = cast("dict[str, Any]", parsed)
+    if found.get("format") != PLAN_FILE:
+        raise PlanRefusedError("format", f"plan file format `{str(found.get('format'))[:60]}` is not `{PLAN_FILE}`")
+    if set(found) != {"format", "digest", "ir", "definitions", "source_map"}:
+        raise PlanRefusedError("malformed", "the plan file has missing or unknown parts")
+    digest, ir, definitions = found["digest"], found["ir"], found["definitions"]
+    if not isinstance(ir, str) or not isinstance(digest, str) or not isinstance(definitions, dict):
+        raise PlanRefusedError("malformed", "the plan file's parts have the wrong types")
+    blobs = cast("dict[str, Any]", definitions)
+    return verify(digest, ir, lambda wanted: _blob(blobs, wanted), cast("dict[str, Any]", found["source_map"]))
+
+
+def _blob(definitions: dict[str, Any], digest: str) -> str:
+    text = definitions.get(digest)
+    if not isinstance(text, str):
+        raise PlanRefusedError("incomplete", f"definition `{digest}` is missing")
+    return text
+
+
+def verify(digest: str, ir: str, blob: Callable[[str], str], source_map: dict[str, Any]) -> Bundle:
+    """Check ``ir`` and every definition that it refers to against their digests, and the shape against the format."""
+    if jsontext.digest(ir) != digest:
+        raise PlanRefusedError("digest", f"the plan's bytes do not match `{digest}`")
+    plan = _model(ir)
+    definitions: dict[str, str] = {}
+    for capability in plan.capabilities.values():
+        if capability.definition in definitions:
+            continue
+        text = blob(capability.definition)
+        if jsontext.digest(text) != capability.definition:
+            raise PlanRefusedError("digest", f"a definition's bytes do not match `{capability.definition}`")
+        definitions[capability.definition] = text
+    _closed(plan)
+    return Bundle(plan, digest, definitions, source_map)
+
+
+def _model(ir: str) -> Plan:
+    try:
+        parsed = jsontext.parse(ir)
+    except jsontext.JsonTextError as error:
+        raise PlanRefusedError("malformed", f"the plan is not JSON: {error}") from None
+    number = cast("dict[str, Any]", parsed).get("format") if isinstance(parsed, dict) else None
+    if number != FORMAT:
+        raise PlanRefusedError("format", f"plan format {number!r} is not {FORMAT}")
+    try:
+        plan = Plan.model_validate_json(ir)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise PlanRefusedError("shape", f"the plan's `{where}` is not understood: {first['msg']}") from None
+    if canonical(plan) != ir:
+        raise PlanRefusedError("canonical", "the plan is not in its canonical form")
+    return plan
+
+
+def _closed(plan: Plan) -> None:
+    """Every reference inside the plan must resolve inside the plan."""
+    capabilities, servers, access = plan.capabilities, plan.servers, plan.access
+    wanted: list[tuple[str, bool]] = [(f"server `{c.server}`", c.server in servers) for c in capabilities.values()]
+    for endpoint in plan.endpoints.values():
+        wanted += [(f"capability `{o.capability}`", o.capability in capabilities) for o in endpoint.offers]
+        wanted += [(f"server `{name}`", name in servers) for name in endpoint.live]
+    for rule in access.rules.values():
+        wanted += [(f"capability `{c}`", c in capabilities) for c in rule.covers]
+        wanted += [(f"endpoint `{name}`", name in plan.endpoints) for name in rule.endpoints or ()]
+    for rules in access.roles.values():
+        wanted += [(f"rule `{name}`", name in access.rules) for name in rules]
+    wanted += [(f"role `{grant.role}`", grant.role in access.roles) for grant in access.grants]
+    for what, there in wanted:
+        if not there:
+            raise PlanRefusedError("dangling", f"the plan refers to {what}, which it does not have")
