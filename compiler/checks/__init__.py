@@ -1,0 +1,31 @@
+"""What is well-formed and still wrong: one concern a file, each a plain function in REFUSING or ADVISING."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meshplan.compiler.checks.expiry import expired
+from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
+from meshplan.compiler.draft import Draft
+
+Check = Callable[[Draft], list[Diagnostic]]
+
+REFUSING: tuple[Check, ...] = (silent_endpoints,)
+ADVISING: tuple[Check, ...] = (
+    dead_rules,
+    unused_roles,
+    unused_servers,
+    expired,
+)
+
+
+def checks(draft: Draft) -> tuple[Draft, Diagnostics]:
+    """The pass: runs on a mesh whose names all resolve, and warns only where nothing is refused.
+
+    Otherwise one slip would be said again by every check that it upsets.
+    """
+    if draft.resolved is None or draft.root is None or draft.mesh is None or not draft.sound:
+        return draft, ()
+    refused = tuple(finding for check in REFUSING for finding in check(draft))
+    return draft, refused or tuple(finding for check in ADVISING for finding in check(draft))

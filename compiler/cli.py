@@ -1,0 +1,107 @@
+"""The `mesh` command: finds a subcommand, loads only that, and turns whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from meshplan.compiler import exits
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "make a mesh.yaml from the client configurations found"),
+    "validate": ("validate", "check mesh.yaml and mesh.lock; touches no network"),
+    "lock": ("lock", "record the definitions of the servers' capabilities"),
+    "plan": ("plan", "compile, and show or write the plan"),
+    "apply": ("apply", "publish a plan to a store"),
+    "serve": ("serve", "serve a plan or a store"),
+    "stdio": ("stdio", "serve one virtual MCP over standard input and output"),
+    "up": ("up", "lock what is not locked, compile, serve on loopback, reload on every change"),
+    "explain": ("explain", "say what a diagnostic means and how to resolve it"),
+    "schema": ("schema", "print the JSON Schema of mesh.yaml or of the plan"),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is used, so that `validate` pays for nothing else."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which one meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        found: Any = import_module(f"meshplan.compiler.commands.{COMMANDS[cmd_name][0]}")
+        return found.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the command that was meant."""
+        from meshplan.compiler.suggest import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            advice = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"there is no command `{args[0]}`" + (f"; {advice}" if advice else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C", "--directory", type=click.Path(path_type=Path, file_okay=False), default=".", help="run in this folder"
+)
+@click.option("-f", "--file", default="mesh.yaml", show_default=True, help="the mesh's file, relative to the folder")
+@click.version_option(package_name="meshplan")
+@click.pass_context
+def mesh(ctx: click.Context, directory: Path, file: str) -> None:
+    """GitOps for MCP: describe servers, virtual MCPs and access in files; review, compile, serve."""
+    from meshplan.compiler.project import Project
+
+    if not directory.is_dir():
+        raise click.UsageError(f"there is no folder `{directory}`")
+    ctx.obj = Project(directory.resolve(), file)
+
+
+def main() -> None:
+    """Run `mesh`; never ends in a traceback unless MESH_TRACEBACK is set."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        result: Any = mesh.main(args=arguments, prog_name="mesh", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return exits.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return exits.USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except Exception as error:
+        if os.environ.get("MESH_TRACEBACK"):
+            raise
+        click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("this is a bug in mesh; run again with MESH_TRACEBACK=1 for the details to report", err=True)
+        return exits.INTERNAL
+    return result if isinstance(result, int) else exits.OK

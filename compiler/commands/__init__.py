@@ -1,0 +1,1 @@
+"""One file a command: options in, exit code out; the work is done elsewhere."""

@@ -1,0 +1,39 @@
+"""`mesh lock`: ask the servers for their definitions and record them for review."""
+
+from __future__ import annotations
+
+import click
+
+from meshplan.compiler import exits
+from meshplan.compiler.locking import Outcome, lock_servers
+from meshplan.compiler.project import Project, show
+from meshplan.compiler.suggest import did_you_mean
+
+
+@click.command("lock")
+@click.option("--update", "only", multiple=True, metavar="SERVER", help="ask only this server; may be repeated")
+@click.option("--missing", is_flag=True, help="ask only servers that have no lock, or one for another transport")
+@click.option("--check", is_flag=True, help="write nothing; exit 2 where a lock differs from its server")
+@click.option("--timeout", type=click.IntRange(1, 600), default=60, show_default=True, help="seconds a server has")
+@click.pass_obj
+def command(project: Project, only: tuple[str, ...], missing: bool, check: bool, timeout: int) -> int:
+    """Record every tool, prompt, template and declared resource of the servers, in mesh.lock/SERVER.json."""
+    compiled = project.compile()
+    mesh = compiled.draft.mesh
+    if mesh is None:
+        return show(compiled)
+    for name in only:
+        if name not in mesh.servers:
+            advice = did_you_mean(name, mesh.servers)
+            raise click.UsageError(f"there is no server `{name}`" + (f"; {advice}" if advice else ""))
+    outcomes = lock_servers(
+        project, compiled.draft, only=only, missing=missing, write=not check, timeout=timeout, say=_say
+    )
+    if any(outcome.state == "failed" for outcome in outcomes):
+        return exits.COULD_NOT_CHECK
+    changed = any(outcome.state in ("new", "changed") for outcome in outcomes)
+    return exits.DIFFERENCES if check and changed else exits.OK
+
+
+def _say(outcome: Outcome) -> None:
+    click.echo(f"{outcome.state:>9}  {outcome.server}" + (f": {outcome.detail}" if outcome.detail else ""), err=True)

@@ -1,0 +1,39 @@
+"""What the passes hand on: inputs first, then what each pass has made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from meshplan.compiler.diagnostics import Diagnostics
+from meshplan.compiler.lockfile import ServerLock
+from meshplan.compiler.marks import MapNode
+from meshplan.compiler.reader import Reader
+from meshplan.compiler.resolved import Resolved
+from meshplan.compiler.syntax.mesh import Mesh
+from meshplan.schemas.bundle import Bundle
+from meshplan.schemas.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One compilation on its way.
+
+    ``today`` judges expiries and never reaches the plan; ``sound`` says that no pass so far has found an error.
+    """
+
+    reader: Reader
+    entry: str
+    today: date
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    root: MapNode | None = None
+    mesh: Mesh | None = None
+    locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
+    resolved: Resolved | None = None
+    plan: Plan | None = None
+    bundle: Bundle | None = None
+    sound: bool = True
+
+
+Pass = Callable[[Draft], tuple[Draft, Diagnostics]]

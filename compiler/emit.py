@@ -1,0 +1,42 @@
+"""Plan to bytes: definitions by digest, the source map apart, one digest over what is enforced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from meshplan.compiler.diagnostics import Diagnostics, Path
+from meshplan.compiler.draft import Draft
+from meshplan.compiler.marks import locate
+from meshplan.compiler.resolved import Resolved
+from meshplan.schemas.bundle import seal
+
+
+def emit(draft: Draft) -> tuple[Draft, Diagnostics]:
+    """The pass: seals the plan with its definitions and its source map."""
+    if draft.plan is None or draft.resolved is None:
+        return draft, ()
+    definitions = {
+        known.locked.digest: known.locked.text
+        for key, known in draft.resolved.capabilities.items()
+        if key.id in draft.plan.capabilities
+    }
+    return replace(draft, bundle=seal(draft.plan, definitions, _source_map(draft, draft.resolved))), ()
+
+
+def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
+    """Logical name to ``[file, line, column]``; moving a line changes this and never the plan's digest."""
+    if draft.root is None or draft.mesh is None:
+        return {}
+    paths: dict[str, Path] = {f"server:{name}": ("servers", name) for name in draft.mesh.servers}
+    paths |= {f"key:{name}": ("identity", "keys", name) for name in draft.mesh.identity.keys}
+    paths |= {f"role:{name}": ("roles", name) for name in draft.mesh.roles}
+    paths |= {f"rule:{rule.id}": rule.path for rule in resolved.rules}
+    paths |= {f"grant:{index}": grant.path for index, grant in enumerate(resolved.grants)}
+    for endpoint in resolved.endpoints:
+        paths[f"endpoint:{endpoint.name}"] = ("virtual", endpoint.name)
+        paths |= {f"offer:{endpoint.name}:{offer.capability.id}": offer.path for offer in endpoint.offers}
+    places: dict[str, list[str | int]] = {}
+    for name, path in paths.items():
+        span = locate(draft.root, path).key_span()
+        places[name] = [span.file, span.line, span.column]
+    return places

@@ -1,0 +1,124 @@
+"""mesh.lock: the recorded definitions of each server's capabilities; read and written here, compared nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from meshplan.compiler.reader import Reader
+from meshplan.compiler.syntax.servers import AnyServer, HttpServer, StdioServer
+from meshplan.schemas import jsontext
+from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, CapabilityKey, Kind
+
+LOCK_FORMAT = "mesh.dev/lock/v1"
+FOLDER = "mesh.lock"
+SECTIONS: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
+
+
+class LockError(ValueError):
+    """A lock file that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """One recorded definition: its canonical text, the digest of that text, and the parsed value."""
+
+    digest: str
+    text: str
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLock:
+    """What is recorded of one server. ``transport`` is its identity: URL, or argv and folder; never a secret."""
+
+    server: str
+    transport: Mapping[str, Any]
+    protocol_version: str
+    server_info: Mapping[str, Any]
+    capabilities: Mapping[str, Any]
+    instructions: str | None
+    definitions: Mapping[CapabilityKey, Locked] = field(default_factory=dict[CapabilityKey, Locked])
+
+    def names(self, kind: Kind) -> list[str]:
+        """The upstream names of a kind, sorted."""
+        return sorted(key.name for key in self.definitions if key.kind == kind)
+
+
+def lock_path(server: str) -> str:
+    """The lock file of a server, relative to the mesh's root."""
+    return f"{FOLDER}/{server}.json"
+
+
+def transport_identity(server: AnyServer) -> dict[str, Any]:
+    """What makes a server the one that was reviewed."""
+    if isinstance(server, HttpServer):
+        return {"kind": "http", "url": server.http}
+    if isinstance(server, StdioServer):
+        return {"kind": "stdio", "argv": list(server.stdio), "cwd": server.cwd}
+    raise TypeError(type(server).__name__)
+
+
+def locked(definition: Mapping[str, Any]) -> Locked:
+    """Record one definition."""
+    text = jsontext.canonical(definition)
+    return Locked(jsontext.digest(text), text, definition)
+
+
+def write_lock(lock: ServerLock) -> str:
+    """The text of a lock file: sorted, indented for review, every character beyond ASCII escaped."""
+    body: dict[str, Any] = {
+        "format": LOCK_FORMAT,
+        "server": lock.server,
+        "transport": lock.transport,
+        "protocol_version": lock.protocol_version,
+        "server_info": lock.server_info,
+        "capabilities": lock.capabilities,
+        "instructions": lock.instructions,
+    }
+    for kind in KINDS:
+        body[SECTIONS[kind]] = {
+            key.name: {"digest": entry.digest, "definition": entry.definition}
+            for key, entry in sorted(lock.definitions.items())
+            if key.kind == kind
+        }
+    return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def read_lock(reader: Reader, server: str) -> ServerLock | None:
+    """The lock of a server, ``None`` where there is none; raises ``LockError`` where it cannot be believed."""
+    text = reader.read(lock_path(server))
+    if text is None:
+        return None
+    try:
+        found = cast("dict[str, Any]", jsontext.parse(text, exact=True))
+        if found["format"] != LOCK_FORMAT:
+            raise LockError(f"its format is not `{LOCK_FORMAT}`")
+        return ServerLock(
+            server=server,
+            transport=found["transport"],
+            protocol_version=found["protocol_version"],
+            server_info=found["server_info"],
+            capabilities=found["capabilities"],
+            instructions=found["instructions"],
+            definitions=_definitions(server, found),
+        )
+    except jsontext.JsonTextError as error:
+        raise LockError(f"it is not JSON: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LockError(f"it lacks or misshapes {error}") from None
+
+
+def _definitions(server: str, found: dict[str, Any]) -> dict[CapabilityKey, Locked]:
+    definitions: dict[CapabilityKey, Locked] = {}
+    for kind in KINDS:
+        for name, entry in cast("dict[str, dict[str, Any]]", found[SECTIONS[kind]]).items():
+            recorded = locked(entry["definition"])
+            if recorded.digest != entry["digest"]:
+                raise LockError(f"the definition of {kind} `{name}` was edited: it does not match its digest")
+            if recorded.definition.get(IDENTIFYING_FIELD[kind]) != name:
+                raise LockError(f"the definition of {kind} `{name}` names something else")
+            definitions[CapabilityKey(server, kind, name)] = recorded
+    return definitions

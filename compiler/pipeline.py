@@ -1,0 +1,56 @@
+"""Read this file first: the compiler is these passes, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from meshplan.compiler.checks import checks
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors, ordered
+from meshplan.compiler.draft import Draft, Pass
+from meshplan.compiler.emit import emit
+from meshplan.compiler.load import source, syntax
+from meshplan.compiler.locks import locks
+from meshplan.compiler.lower import lower
+from meshplan.compiler.reader import Reader
+from meshplan.compiler.resolve import resolve
+from meshplan.schemas.bundle import Bundle
+
+ENTRY = "mesh.yaml"
+
+FRONT: tuple[Pass, ...] = (
+    source,  # text → marked data
+    syntax,  # marked data → the mesh as written
+    locks,  # mesh.lock → recorded definitions
+    resolve,  # names → things
+    checks,  # things → what is still wrong with them
+)
+BACK: tuple[Pass, ...] = (
+    lower,  # things → plan; only when nothing is wrong
+    emit,  # plan → canonical bytes, digests, source map
+)
+PASSES: tuple[Pass, ...] = (*FRONT, *BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A sealed plan, or ``None`` and at least one error; ``texts`` are the sources that diagnostics point into."""
+
+    bundle: Bundle | None
+    diagnostics: Diagnostics
+    texts: Mapping[str, str]
+    draft: Draft
+
+
+def compile_mesh(reader: Reader, *, today: date, entry: str = ENTRY) -> Compiled:
+    """Compile one mesh; hermetic: reads through ``reader`` only. Never raises for what an author wrote."""
+    draft = Draft(reader=reader, entry=entry, today=today)
+    found: list[Diagnostic] = []
+    for compiler_pass in PASSES:
+        if compiler_pass in BACK and not draft.sound:
+            break
+        draft, said = compiler_pass(draft)
+        found += said
+        draft = replace(draft, sound=not has_errors(found))
+    return Compiled(draft.bundle, ordered(found), draft.texts, draft)

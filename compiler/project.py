@@ -1,0 +1,55 @@
+"""One mesh on disk, as the commands see it: compile it, and say what was found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from meshplan.compiler import exits
+from meshplan.compiler.diagnostics import has_errors
+from meshplan.compiler.pipeline import Compiled, compile_mesh
+from meshplan.compiler.reader import FolderReader
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The folder that holds mesh.yaml and mesh.lock, and the name of the file."""
+
+    root: Path
+    entry: str
+
+    def compile(self, now: str | None = None) -> Compiled:
+        """Compile; ``now`` is a date such as `2027-01-31`, today in UTC when left out."""
+        return compile_mesh(FolderReader(self.root), today=parse_day(now), entry=self.entry)
+
+    @property
+    def state(self) -> Path:
+        """Where local state lies that is never reviewed: `.mesh` in the mesh's folder."""
+        return self.root / ".mesh"
+
+
+def parse_day(text: str | None) -> date:
+    """A date, or today in UTC."""
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"`{text}` is not a date such as 2027-01-31") from None
+
+
+def show(compiled: Compiled, *, colour: str = "auto", to_stdout: bool = False) -> int:
+    """Print the diagnostics as text, on stderr unless they are what was asked for; return the exit code."""
+    from meshplan.compiler.render.text import render_text
+    from meshplan.compiler.render.view import view
+
+    stream = sys.stdout if to_stdout else sys.stderr
+    paint = colour == "always" or (colour == "auto" and stream.isatty() and "NO_COLOR" not in os.environ)
+    text = render_text(view(compiled.diagnostics, compiled.texts), colour=paint)
+    click.echo(text, nl=False, err=not to_stdout, color=True)
+    return exits.DIAGNOSTICS if has_errors(compiled.diagnostics) else exits.OK

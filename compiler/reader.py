@@ -1,0 +1,62 @@
+"""Where sources come from: a folder or memory; read-only, and never outside the mesh's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+
+class Reader(Protocol):
+    """The files of one mesh by their path relative to its root, with `/` between parts."""
+
+    def read(self, path: str) -> str | None:
+        """The text of a file, or ``None`` where there is none. Bytes that are not UTF-8 read as U+FFFD."""
+        ...
+
+    def names(self, pattern: str) -> list[str]:
+        """The existing files that match a glob, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReader:
+    """A folder on disk."""
+
+    root: Path
+
+    def read(self, path: str) -> str | None:
+        """See ``Reader``."""
+        if not _inside(path):
+            return None
+        try:
+            return (self.root / path).read_bytes().decode("utf-8", errors="replace")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+
+    def names(self, pattern: str) -> list[str]:
+        """See ``Reader``."""
+        if not _inside(pattern):
+            return []
+        return sorted(p.relative_to(self.root).as_posix() for p in self.root.glob(pattern) if p.is_file())
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReader:
+    """Files in memory: an editor's unsaved buffers, a test, a git tree."""
+
+    files: Mapping[str, str]
+
+    def read(self, path: str) -> str | None:
+        """See ``Reader``."""
+        return self.files.get(path)
+
+    def names(self, pattern: str) -> list[str]:
+        """See ``Reader``."""
+        return sorted(name for name in self.files if PurePosixPath(name).match(pattern))
+
+
+def _inside(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts

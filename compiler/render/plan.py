@@ -1,0 +1,66 @@
+"""A plan at a glance: endpoints with what they offer, servers, access in numbers, the digest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from meshplan.compiler.render.words import counted
+from meshplan.schemas.bundle import Bundle
+from meshplan.schemas.capability import KINDS
+from meshplan.schemas.plan import Endpoint, Plan, StdioTransport
+
+FORMAT = "mesh.dev/plan-summary/v1"
+
+
+def plan_data(bundle: Bundle) -> dict[str, Any]:
+    """The summary as JSON data."""
+    plan = bundle.plan
+    return {
+        "format": FORMAT,
+        "mesh": plan.mesh,
+        "digest": bundle.digest,
+        "servers": {
+            name: server.transport.kind + ":" + _where(server.transport)
+            for name, server in sorted(plan.servers.items())
+        },
+        "endpoints": {
+            name: {"offers": _counts(plan, endpoint), "effects": _effects(plan, endpoint), "live": list(endpoint.live)}
+            for name, endpoint in sorted(plan.endpoints.items())
+        },
+        "access": {
+            "roles": len(plan.access.roles),
+            "rules": len(plan.access.rules),
+            "grants": len(plan.access.grants),
+            "keys": len(plan.identity.keys),
+        },
+    }
+
+
+def _where(transport: Any) -> str:
+    return transport.argv[0] if isinstance(transport, StdioTransport) else transport.url
+
+
+def _counts(plan: Plan, endpoint: Endpoint) -> dict[str, int]:
+    found = Counter(plan.capabilities[offer.capability].kind for offer in endpoint.offers)
+    return {kind: found[kind] for kind in KINDS if found[kind]}
+
+
+def _effects(plan: Plan, endpoint: Endpoint) -> dict[str, int]:
+    tools = [plan.capabilities[o.capability] for o in endpoint.offers]
+    return dict(sorted(Counter(c.effect for c in tools if c.kind == "tool").items()))
+
+
+def render_plan(bundle: Bundle) -> str:
+    """The summary as text."""
+    data = plan_data(bundle)
+    lines = [f"plan {bundle.digest[:19]}… of mesh `{data['mesh']}`", ""]
+    for name, endpoint in data["endpoints"].items():
+        offers = ", ".join(counted(count, kind) for kind, count in endpoint["offers"].items())
+        effects = ", ".join(f"{count} {effect}" for effect, count in endpoint["effects"].items())
+        live = f"; live resources of {', '.join(endpoint['live'])}" if endpoint["live"] else ""
+        lines.append(f"  /mcp/{name}: {offers or 'nothing static'}" + (f" ({effects})" if effects else "") + live)
+    access = data["access"]
+    totals = {"servers": len(data["servers"]), **access}
+    lines += ["", "  " + ", ".join(counted(number, what.removesuffix("s")) for what, number in totals.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,158 @@
+"""Virtual MCPs: what each offers, under which names, and where two things would answer to one name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from meshplan.compiler.diagnostics import Path
+from meshplan.compiler.resolve.context import Context
+from meshplan.compiler.resolve.select import excepted, select
+from meshplan.compiler.resolved import ResolvedEndpoint, ResolvedOffer
+from meshplan.compiler.suggest import did_you_mean
+from meshplan.compiler.syntax.virtual import Include, ToolOverride, Virtual
+from meshplan.schemas.capability import KINDS, CapabilityKey
+from meshplan.schemas.surface import declared_arguments
+
+
+def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedEndpoint:
+    """One endpoint with its offers sorted by kind and advertised name."""
+    path: Path = ("virtual", name)
+    offers: list[ResolvedOffer] = []
+    live: dict[str, Path] = {}
+    for index, include in enumerate(virtual.include):
+        place = (*path, "include", index)
+        if not context.known("server", include.server, context.mesh.servers, (*place, "server")):
+            continue
+        if include.resources == "live":
+            live[include.server] = (*place, "resources")
+        before = len(context.found)
+        chosen = _include(context, include, place)
+        if (
+            not chosen
+            and len(context.found) == before
+            and include.server in context.locks
+            and include.resources != "live"
+        ):
+            context.say("include-empty", place, f"this include of `{include.server}` selects nothing", help=_HOW)
+        offers += chosen
+    unlocked = any(i.server not in context.locks for i in virtual.include if i.server in context.mesh.servers)
+    offers = _overridden(context, path, virtual.tools, offers, quiet=unlocked)
+    offers = _distinct(context, path, offers)
+    order = {kind: position for position, kind in enumerate(KINDS)}
+    offers.sort(key=lambda offer: (order[offer.capability.kind], offer.name))
+    return ResolvedEndpoint(name, virtual.description, tuple(offers), live)
+
+
+_HOW = "add `tools`, `prompts`, `resources` or `templates`"
+
+
+def _include(context: Context, include: Include, path: Path) -> list[ResolvedOffer]:
+    gone = excepted(context, include, path)
+    offers: list[ResolvedOffer] = []
+    for kind in KINDS:
+        for key in select(context, include.server, include, kind, path):
+            if key.name not in gone:
+                prefix = include.prefix if include.prefix and kind in ("tool", "prompt") else ""
+                offers.append(ResolvedOffer(key, prefix + key.name, None, {}, (), path))
+    return offers
+
+
+def _overridden(
+    context: Context, path: Path, overrides: Mapping[str, ToolOverride], offers: list[ResolvedOffer], *, quiet: bool
+) -> list[ResolvedOffer]:
+    tools = {offer.name: offer for offer in offers if offer.capability.kind == "tool"}
+    for name in overrides:
+        if name not in tools and not quiet:
+            context.say(
+                "unknown-override",
+                (*path, "tools", name),
+                f"this endpoint offers no tool `{name}` to change",
+                help=did_you_mean(name, tools) or "the key is the tool's name after `prefix`",
+                key=True,
+            )
+    return [
+        _changed(context, (*path, "tools", offer.name), offer, overrides[offer.name])
+        if offer.capability.kind == "tool" and offer.name in overrides
+        else offer
+        for offer in offers
+    ]
+
+
+def _changed(context: Context, path: Path, offer: ResolvedOffer, override: ToolOverride) -> ResolvedOffer:
+    definition = context.capabilities[offer.capability].locked.definition
+    declared = declared_arguments(definition) or frozenset()
+    for argument in override.set:
+        _check_argument(context, offer.capability, argument, declared, (*path, "set", argument), key=True)
+    for index, argument in enumerate(override.hide):
+        _check_argument(context, offer.capability, argument, declared, (*path, "hide", index), key=False)
+        if argument in _required(definition) and argument not in override.set:
+            context.say(
+                "hides-required",
+                (*path, "hide", index),
+                f"`{argument}` is required by `{offer.capability.name}`: hidden, nobody can call the tool",
+                help=f"give it a value with `set: {{{argument}: …}}`",
+            )
+    return ResolvedOffer(
+        offer.capability,
+        override.name or offer.name,
+        override.description,
+        dict(override.set),
+        tuple(sorted(set(override.hide))),
+        offer.path,
+    )
+
+
+def _required(definition: Mapping[str, Any]) -> list[str]:
+    schema = definition.get("inputSchema")
+    required: Any = cast("dict[str, Any]", schema).get("required") if isinstance(schema, dict) else None
+    return [str(name) for name in cast("list[Any]", required)] if isinstance(required, list) else []
+
+
+def _check_argument(
+    context: Context, tool: CapabilityKey, argument: str, declared: frozenset[str], path: Path, *, key: bool
+) -> None:
+    if argument not in declared:
+        context.say(
+            "unknown-argument",
+            path,
+            f"`{tool.name}` of `{tool.server}` has no argument `{argument}`",
+            help=did_you_mean(argument, declared),
+            key=key,
+        )
+
+
+def _distinct(context: Context, path: Path, offers: list[ResolvedOffer]) -> list[ResolvedOffer]:
+    """One offer for each name and each capability; a second claim to either is reported."""
+    by_name: dict[tuple[str, str], ResolvedOffer] = {}
+    by_capability: dict[CapabilityKey, ResolvedOffer] = {}
+    for offer in offers:
+        kind = offer.capability.kind
+        first = by_name.get((kind, offer.name))
+        again = by_capability.get(offer.capability)
+        if again is not None:
+            if again.name != offer.name:
+                context.say(
+                    "offered-twice",
+                    offer.path,
+                    f"{kind} `{offer.capability.name}` of `{offer.capability.server}` is offered under two names: "
+                    f"`{again.name}` and `{offer.name}`",
+                    related=((again.path, "first offered here"),),
+                    help="select it in one include only, or take it away with `except`",
+                )
+            continue
+        if first is not None:
+            context.say(
+                "name-collision",
+                offer.path,
+                f"two {kind}s of `{path[1]}` would both be called `{offer.name}`: "
+                f"`{first.capability.server}` and `{offer.capability.server}` have it",
+                related=((first.path, "the other one comes from here"),),
+                help="give one of the includes a `prefix`"
+                if kind in ("tool", "prompt")
+                else "take one away with `except`",
+            )
+            continue
+        by_name[kind, offer.name] = offer
+        by_capability[offer.capability] = offer
+    return list(by_capability.values())

@@ -1,0 +1,35 @@
+"""Every diagnostic there is: code and slug are for ever, wording is free. To add one: an entry here, a case file, a docs run."""
+
+from __future__ import annotations
+
+from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Span
+from meshplan.compiler.rules import access, lock, names, routing, shape, yaml
+from meshplan.compiler.rules.model import Rule
+
+RULES: tuple[Rule, ...] = (
+    *yaml.RULES,
+    *shape.RULES,
+    *names.RULES,
+    *routing.RULES,
+    *access.RULES,
+    *lock.RULES,
+)
+BY_SLUG: dict[str, Rule] = {rule.slug: rule for rule in RULES}
+BY_CODE: dict[str, Rule] = {rule.code: rule for rule in RULES}
+
+
+def report(
+    slug: str,
+    span: Span,
+    message: str,
+    *,
+    help: str | None = None,
+    labels: tuple[Label, ...] = (),
+    fix: Fix | None = None,
+) -> Diagnostic:
+    """A diagnostic of the rule named ``slug``, at the rule's level."""
+    rule = BY_SLUG[slug]
+    return Diagnostic(rule.code, rule.level, message, span, labels, help, fix)
+
+
+__all__ = ["BY_CODE", "BY_SLUG", "RULES", "Rule", "report"]

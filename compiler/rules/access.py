@@ -1,0 +1,71 @@
+"""MESH4xx: roles, rules and grants."""
+
+from __future__ import annotations
+
+from meshplan.compiler.rules.model import Rule
+
+_ROLES = "roles:\n  reader:\n    allow: [{server: notes, tools: {effect: read}}]\n"
+_GRANTS = "grants:\n  - {role: reader, to: [{team: writers}]}\n"
+
+RULES = (
+    Rule(
+        "MESH401",
+        "role-cycle",
+        "roles extend each other in a circle",
+        "What a role holds would depend on itself.",
+        _ROLES + "    extends: [writer]\n  writer:\n    extends: [reader]\n",
+        _ROLES,
+    ),
+    Rule(
+        "MESH402",
+        "duplicate-rule-id",
+        "two rules of a role have the same id",
+        "The ledger and `mesh why` name rules by id; two of them would be told apart by nothing.",
+        "roles:\n  reader:\n    allow:\n      - {id: a, server: notes, tools: {effect: read}}\n      - {id: a, server: notes, prompts: all}\n",
+        _ROLES,
+    ),
+    Rule(
+        "MESH403",
+        "duplicate-rule",
+        "a role says the same thing twice",
+        "One of the two can be removed or was meant to say something else.",
+        "roles:\n  reader:\n    allow:\n      - {server: notes, tools: {effect: read}}\n      - {tools: {effect: read}, server: notes}\n",
+        _ROLES,
+        level="warning",
+    ),
+    Rule(
+        "MESH404",
+        "grant-to-nobody",
+        "an entry of a grant names nobody",
+        "It would match every caller or none; neither is said.",
+        "grants:\n  - {role: reader, to: [{team: writers}, {}]}\n",
+        _GRANTS,
+    ),
+    Rule(
+        "MESH405",
+        "dead-rule",
+        "an allow covers nothing that any endpoint offers",
+        "It gives nothing, and reads as if it did.",
+        "roles:\n  reader:\n    allow: [{server: notes, tools: {effect: read}}, {server: notes, tools: [delete_note]}]\n",
+        _ROLES,
+        level="warning",
+    ),
+    Rule(
+        "MESH406",
+        "unused-role",
+        "a role is never granted",
+        "Its rules are never decisive.",
+        _ROLES + "  writer:\n    allow: [{server: notes, tools: [list_notes]}]\n",
+        _ROLES,
+        level="warning",
+    ),
+    Rule(
+        "MESH407",
+        "expired",
+        "a key or a grant has ended",
+        "It is enforced as ended; the file still reads as if it gave access.",
+        "grants:\n  - {role: reader, to: [{team: writers}]}\n  - {role: reader, to: [{team: writers}], expires: 2020-01-01}\n",
+        _GRANTS,
+        level="warning",
+    ),
+)

@@ -1,0 +1,67 @@
+"""MESH3xx: what endpoints offer, and under which names."""
+
+from __future__ import annotations
+
+from meshplan.compiler.rules.model import Rule
+
+_TWO = "servers:\n  notes: {stdio: [python, notes.py]}\n  tickets: {http: 'http://127.0.0.1:8801/mcp'}\n"
+_INCLUDE = "virtual:\n  desk:\n    include:\n      - {server: notes, tools: {effect: read}}\n"
+_GRANT_WRITES = "roles:\n  reader:\n    allow: [{server: [notes, tickets]}]\n"
+
+RULES = (
+    Rule(
+        "MESH301",
+        "name-collision",
+        "two capabilities of one endpoint would have the same name",
+        "One would shadow the other: a call would reach something that the caller does not mean.",
+        _TWO
+        + _GRANT_WRITES
+        + _INCLUDE.replace("{effect: read}", "[search]")
+        + "      - {server: tickets, tools: [search]}\n",
+        _TWO
+        + _GRANT_WRITES
+        + _INCLUDE.replace("{effect: read}", "[search]")
+        + "      - {server: tickets, tools: [search], prefix: t_}\n",
+    ),
+    Rule(
+        "MESH302",
+        "offered-twice",
+        "one capability is offered under two names",
+        "Access, budgets and the ledger speak of the capability; two names for it only cost tokens and confuse.",
+        _INCLUDE + "      - {server: notes, tools: [get_note], prefix: n_}\n",
+        _INCLUDE,
+    ),
+    Rule(
+        "MESH303",
+        "include-empty",
+        "an include selects nothing",
+        "It offers nothing, which is hardly what it was written for.",
+        _INCLUDE + "      - {server: notes}\n",
+        _INCLUDE,
+    ),
+    Rule(
+        "MESH304",
+        "hides-required",
+        "a required argument is hidden and not set",
+        "Nobody could call the tool: its caller may not give the argument, and nothing else does.",
+        _INCLUDE + "    tools:\n      get_note: {hide: [id]}\n",
+        _INCLUDE + "    tools:\n      get_note: {set: {id: 1}}\n",
+    ),
+    Rule(
+        "MESH305",
+        "silent-endpoint",
+        "an endpoint would list nothing for everybody",
+        "Default deny without any allow: the endpoint exists and can never answer.",
+        "grants: []\n",
+        "grants:\n  - {role: reader, to: [{team: writers}]}\n",
+    ),
+    Rule(
+        "MESH306",
+        "unused-server",
+        "a server is in no virtual MCP",
+        "It is started and watched for nobody.",
+        _TWO,
+        "servers:\n  notes: {stdio: [python, notes.py]}\n",
+        level="warning",
+    ),
+)

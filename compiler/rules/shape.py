@@ -1,0 +1,50 @@
+"""MESH1xx: keys and the types of their values."""
+
+from __future__ import annotations
+
+from meshplan.compiler.rules.model import Rule
+
+_SERVERS = "servers:\n  notes: {stdio: [python, notes.py]}\n"
+
+RULES = (
+    Rule(
+        "MESH101",
+        "unknown-key",
+        "a key is not part of the language",
+        "A misspelt key that is ignored is a rule that is not enforced.",
+        "servers:\n  notes: {stdio: [python, notes.py], timout: 30s}\n",
+        "servers:\n  notes: {stdio: [python, notes.py], timeout: 30s}\n",
+    ),
+    Rule(
+        "MESH102",
+        "missing-key",
+        "a key that must be there is missing",
+        "There is no default that would be safe to assume.",
+        "servers:\n  notes: {timeout: 30s}\n",
+        _SERVERS,
+    ),
+    Rule(
+        "MESH103",
+        "wrong-type",
+        "a value has the wrong type",
+        "Values are never converted silently: what is written is what is meant.",
+        "servers:\n  notes: {stdio: python notes.py}\n",
+        _SERVERS,
+    ),
+    Rule(
+        "MESH104",
+        "bad-value",
+        "a value is not one of those that are allowed here",
+        "The plan carries no value that the runtime would have to guess at.",
+        "servers:\n  notes: {stdio: [python, notes.py], timeout: 30 seconds}\n",
+        "servers:\n  notes: {stdio: [python, notes.py], timeout: 30s}\n",
+    ),
+    Rule(
+        "MESH601",
+        "secret-literal",
+        "a secret stands in the file",
+        "A file that is reviewed, diffed and published must not hold what authenticates.",
+        "servers:\n  notes: {http: https://notes.example/mcp, auth: {bearer: s3cr3t}}\n",
+        _SERVERS,
+    ),
+)

@@ -1,0 +1,262 @@
+"""Text to data with places, from libyaml's events: YAML 1.2 scalars, and nothing that makes a reviewed file lie."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Label, Span
+from meshplan.compiler.marks import POISON, At, MapNode, Mark, SeqNode
+from meshplan.compiler.rules import report
+from meshplan.compiler.scalars import ambiguity, plain_value
+
+MAX_BYTES = 5 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 1_000_000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HIDDEN = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u0084\u0086-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+class _Stop(Exception):
+    """The file cannot be read on; what was found is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    line: int
+    column: int
+    index: int
+
+
+def read_yaml(file: str, text: str) -> tuple[MapNode | None, Diagnostics]:
+    """One file's mapping, or ``None`` where nothing can be made of it, and everything wrong with its YAML.
+
+    ``file`` is the name that diagnostics show. Line endings and a byte order mark make no difference.
+    """
+    normal = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    refused = _refuse_text(file, normal)
+    if refused:
+        return None, (refused,)
+    builder = _Builder(file, normal)
+    try:
+        root = builder.document()
+    except _Stop:
+        root = None
+    except yaml.MarkedYAMLError as error:
+        builder.found.append(_malformed(file, normal, error))
+        root = None
+    finally:
+        builder.close()
+    if root is not None and not isinstance(root, MapNode):
+        at = root.here.value_span() if isinstance(root, SeqNode) else _whole(file, normal)
+        builder.found.append(report("not-a-mapping", at, "the file is not a mapping of keys to values"))
+        root = None
+    return root, tuple(builder.found)
+
+
+def _whole(file: str, text: str) -> Span:
+    return Span(file, 1, 1, 1, 1, 0, min(len(text), 1))
+
+
+def _place(text: str, index: int) -> _Point:
+    line = text.count("\n", 0, index)
+    return _Point(line, index - (text.rfind("\n", 0, index) + 1), index)
+
+
+def _span(file: str, start: Mark, end: Mark) -> Span:
+    return At(file, start, end, start, end, None).key_span()
+
+
+def _refuse_text(file: str, text: str) -> Diagnostic | None:
+    if len(text) > MAX_BYTES:
+        return report("too-large", _whole(file, text), f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    if not text.strip():
+        return report("empty-file", _whole(file, text), "the file is empty")
+    hidden = _HIDDEN.search(text)
+    if hidden:
+        start = _place(text, hidden.start())
+        name = f"U+{ord(hidden.group()):04X}"
+        return report(
+            "hidden-character",
+            _span(file, start, _Point(start.line, start.column + 1, start.index + 1)),
+            f"the file holds the invisible character {name}",
+            help="delete it, or write it as an escape in a double-quoted string",
+        )
+    return None
+
+
+def _malformed(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnostic:
+    mark: Any = error.problem_mark or error.context_mark
+    index = min(int(mark.index), max(len(text) - 1, 0)) if mark else 0
+    start = _place(text, index)
+    span = _span(file, start, _Point(start.line, start.column + 1, start.index + 1))
+    problem = (error.problem or "malformed YAML").replace("\n", " ")
+    if text[index : index + 1] == "\t" or "'\\t'" in problem:
+        return report("tab-indentation", span, "a tab cannot indent YAML", help="indent with spaces")
+    labels: tuple[Label, ...] = ()
+    if error.context and error.context_mark:
+        at = _place(text, min(int(error.context_mark.index), max(len(text) - 1, 0)))
+        if at.line != start.line:
+            labels = (Label(_span(file, at, _Point(at.line, at.column + 1, at.index + 1)), error.context),)
+    return report("malformed-yaml", span, f"malformed YAML: {problem}", labels=labels)
+
+
+class _Builder:
+    """Pulls events and builds marked data; one pass, no recursion beyond ``MAX_DEPTH``."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.found: list[Diagnostic] = []
+        self._loader: Any = _LOADER(text)
+        self._nodes = 0
+        self._reported: set[str] = set()
+
+    def close(self) -> None:
+        self._loader.dispose()
+
+    def document(self) -> Any:
+        """The single document's root."""
+        next_event = self._loader.get_event
+        next_event()
+        if isinstance(next_event(), StreamEndEvent):
+            self._stop("empty-file", _Point(0, 0, 0), _Point(0, 0, 0), "the file holds no document")
+        root, _ = self._node(next_event(), 0)
+        next_event()
+        after = next_event()
+        if not isinstance(after, StreamEndEvent):
+            self._stop("several-documents", after.start_mark, after.end_mark, "the file holds more than one document")
+        return root
+
+    def _node(self, event: Any, depth: int) -> tuple[Any, At]:
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            self._stop("too-deep", event.start_mark, event.end_mark, f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, AliasEvent):
+            self._stop_at_alias(event, f"the alias `*{event.anchor}` is not taken here")
+        if event.anchor is not None:
+            self._stop_at_alias(event, f"the anchor `&{event.anchor}` is not taken here")
+        if event.tag is not None:
+            self._once("tag", event, f"the tag `{event.tag}` is not taken here", "remove the tag")
+            self._skip(event)
+            return POISON, self._at(event, event)
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event), At(
+                self.file, event.start_mark, event.end_mark, event.start_mark, event.end_mark, event.style or None
+            )
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(event, depth)
+        return self._mapping(cast("MappingStartEvent", event), depth)
+
+    def _scalar(self, event: Any) -> Any:
+        if event.style or not event.implicit[0]:
+            return event.value
+        text: str = event.value
+        why = ambiguity(text)
+        if why is None:
+            return plain_value(text)
+        span = _span(self.file, event.start_mark, event.end_mark)
+        self.found.append(
+            report(
+                "ambiguous-scalar",
+                span,
+                f"`{text}` means different things to different YAML readers: {why.reading}",
+                help=why.help,
+                fix=Fix(span, f'"{text}"'),
+            )
+        )
+        return POISON
+
+    def _sequence(self, event: Any, depth: int) -> tuple[SeqNode, At]:
+        node = SeqNode()
+        node.at = []
+        end: Any = event
+        while not isinstance(entry := self._loader.get_event(), SequenceEndEvent):
+            value, at = self._node(entry, depth + 1)
+            node.append(value)
+            node.at.append(at)
+            end = at.end
+        node.here = self._closed(event, end, entry)
+        return node, node.here
+
+    def _mapping(self, event: Any, depth: int) -> tuple[MapNode, At]:
+        node = MapNode()
+        node.at = {}
+        end: Any = event
+        while not isinstance(entry := self._loader.get_event(), MappingEndEvent):
+            value, at = self._entry(node, entry, depth)
+            end = at.end
+            if value is not None:
+                node[value[0]] = value[1]
+                node.at[value[0]] = at
+        node.here = self._closed(event, end, entry)
+        return node, node.here
+
+    def _entry(self, node: MapNode, key: Any, depth: int) -> tuple[tuple[str, Any] | None, At]:
+        """One key and its value; a key that cannot stand gives no entry."""
+        name = key.value if isinstance(key, ScalarEvent) else None
+        if name is None:
+            self._once("key-not-text", key, "a key must be a plain word or a string", "name the key with text")
+            self._skip(key)
+        elif name == "<<" and key.style is None:
+            self._stop_at_alias(key, "the merge key `<<` is not taken here")
+        value, at = self._node(self._loader.get_event(), depth + 1)
+        at = At(self.file, key.start_mark, key.end_mark, at.start, at.end, at.style)
+        if name is not None and name in node.at:
+            first = node.at[name].key_span()
+            self.found.append(
+                report(
+                    "duplicate-key",
+                    at.key_span(),
+                    f"the key `{name}` is given twice",
+                    labels=(Label(first, "first given here"),),
+                    help="keep one of the two",
+                )
+            )
+            name = None
+        return (None if name is None else (name, value)), at
+
+    def _closed(self, start: Any, last: Any, close: Any) -> At:
+        """A flow collection ends at its bracket; a block ends with its last item, not at the next token."""
+        flow = close.end_mark.index > close.start_mark.index
+        end: Mark = close.end_mark if flow else (last if last is not start else start.end_mark)
+        return At(self.file, start.start_mark, end, start.start_mark, end, None)
+
+    def _at(self, start: Any, end: Any) -> At:
+        return At(self.file, start.start_mark, end.end_mark, start.start_mark, end.end_mark, None)
+
+    def _skip(self, event: Any) -> None:
+        """Read past a refused collection."""
+        depth = 1 if isinstance(event, SequenceStartEvent | MappingStartEvent) else 0
+        while depth:
+            event = self._loader.get_event()
+            depth += isinstance(event, SequenceStartEvent | MappingStartEvent)
+            depth -= isinstance(event, SequenceEndEvent | MappingEndEvent)
+
+    def _once(self, slug: str, event: Any, message: str, advice: str) -> None:
+        if slug not in self._reported:
+            self._reported.add(slug)
+            self.found.append(report(slug, _span(self.file, event.start_mark, event.end_mark), message, help=advice))
+
+    def _stop_at_alias(self, event: Any, message: str) -> NoReturn:
+        """What the rest of such a file means cannot be said without following them."""
+        self._once("alias", event, message, "write out what it stands for")
+        raise _Stop
+
+    def _stop(self, slug: str, start: Mark, end: Mark, message: str) -> NoReturn:
+        self.found.append(report(slug, _span(self.file, start, end), message))
+        raise _Stop

@@ -1,0 +1,55 @@
+"""Which capabilities an include or a rule means: `all`, a list of globs, or a filter by effect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from meshplan.compiler.syntax.words import EffectWord, Glob, Written
+
+
+class ByEffect(Written):
+    """Capabilities whose effect is one of these."""
+
+    effect: EffectWord | list[EffectWord]
+
+    @property
+    def effects(self) -> frozenset[str]:
+        """The effects meant."""
+        return frozenset([self.effect] if isinstance(self.effect, str) else self.effect)
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "word"
+    if isinstance(value, list):
+        return "globs"
+    return "filter" if isinstance(value, dict | ByEffect) else None
+
+
+_Globs = Annotated[list[Glob], Field(min_length=1)]
+ToolSelector = Annotated[
+    Annotated[Literal["all"], Tag("word")] | Annotated[_Globs, Tag("globs")] | Annotated[ByEffect, Tag("filter")],
+    Discriminator(
+        _form,
+        custom_error_type="mesh_form",
+        custom_error_message="wants `all`, a list of names or globs, or a filter -- write `all`, `[get_*, list_*]` or `{effect: read}`",
+    ),
+]
+NameSelector = Annotated[
+    Annotated[Literal["all"], Tag("word")] | Annotated[_Globs, Tag("globs")],
+    Discriminator(
+        _form,
+        custom_error_type="mesh_form",
+        custom_error_message="wants `all` or a list of names or globs -- write `all` or `[name, other_*]`",
+    ),
+]
+ResourceSelector = Annotated[
+    Annotated[Literal["all", "live"], Tag("word")] | Annotated[_Globs, Tag("globs")],
+    Discriminator(
+        _form,
+        custom_error_type="mesh_form",
+        custom_error_message="wants `all`, `live` or a list of URIs or globs -- write `all`, `live` or `['file:///docs/*']`",
+    ),
+]

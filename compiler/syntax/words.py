@@ -1,0 +1,148 @@
+"""The small words of the language: names, durations, sizes, dates, globs, and references to secrets."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)\Z")
+_DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB|GiB)\Z")
+_SIZE_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
+
+
+class Written(BaseModel):
+    """A part of mesh.yaml as its author wrote it: strict, immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def bad_value(message: str, advice: str) -> PydanticCustomError:
+    """An error whose headline and help are ours; shown as `bad-value`."""
+    return PydanticCustomError("mesh_value", "{message}", {"message": message, "help": advice})
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, str) and not _NAME.match(value):
+        raise bad_value(
+            f"`{value[:80]}` is not a name",
+            "a name starts with a lower-case letter and has at most 63 lower-case letters, digits, `-` and `_`",
+        )
+    return value
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        found = _DURATION.match(value)
+        if found and int(found[1]):
+            return int(found[1]) * _DURATION_MS[found[2]]
+        raise bad_value(
+            f"`{value[:80]}` is not a duration", "write a number and a unit, such as `500ms`, `30s` or `5m`"
+        )
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise bad_value(f"`{value}` is a number without a unit", f"write the unit, such as `{value}s`")
+    raise bad_value("wants a duration", "write a number and a unit, such as `500ms`, `30s` or `5m`")
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        found = _SIZE.match(value)
+        if found and int(found[1]):
+            return int(found[1]) * _SIZE_BYTES[found[2]]
+        raise bad_value(f"`{value[:80]}` is not a size", "write a number and a unit, such as `512KiB` or `4MiB`")
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise bad_value(f"`{value}` is a number without a unit", f"write the unit, such as `{value}B`")
+    raise bad_value("wants a size", "write a number and a unit, such as `512KiB` or `4MiB`")
+
+
+def _day(value: Any) -> Any:
+    try:
+        if isinstance(value, str) and _DAY.match(value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    shown = f"`{str(value)[:80]}` is not a date" if isinstance(value, str | int | float) else "wants a date"
+    raise bad_value(shown, "write year, month and day, such as `2027-03-31`")
+
+
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"})]
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$", "examples": ["30s", "500ms"]}),
+]
+"""Milliseconds, written as `500ms`, `30s`, `5m`, `1h`, `7d`."""
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(B|KiB|MiB|GiB)$", "examples": ["4MiB"]}),
+]
+"""Bytes, written as `512KiB`, `4MiB`."""
+Day = Annotated[
+    str, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+]
+"""A date; what expires then ends when that day begins in UTC."""
+Text = Annotated[str, Field(min_length=1)]
+Glob = Annotated[str, Field(min_length=1, max_length=1000)]
+"""`*` matches any run of characters, `?` exactly one; case counts."""
+
+
+class EnvRef(Written):
+    """A secret in an environment variable of the runtime."""
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+
+
+class FileRef(Written):
+    """A secret in a file that the runtime reads; relative paths start beside mesh.yaml."""
+
+    file: Text
+
+
+class ExecRef(Written):
+    """A secret printed by a command: a list of words, never a shell line."""
+
+    exec: Annotated[list[Text], Field(min_length=1)]
+
+
+def _reference_form(value: Any) -> str | None:
+    if isinstance(value, str | EnvRef | FileRef | ExecRef):
+        return "text" if isinstance(value, str) else type(value).__name__
+    if isinstance(value, dict):
+        for key, tag in (("env", "EnvRef"), ("file", "FileRef"), ("exec", "ExecRef")):
+            if key in value:
+                return tag
+    return None
+
+
+_BY_REFERENCE = "`{env: NAME}`, `{file: PATH}` or `{exec: [COMMAND, …]}`"
+
+Secret = Annotated[
+    Annotated[EnvRef, Tag("EnvRef")] | Annotated[FileRef, Tag("FileRef")] | Annotated[ExecRef, Tag("ExecRef")],
+    Discriminator(
+        lambda value: None if isinstance(value, str) else _reference_form(value),
+        custom_error_type="secret_literal",
+        custom_error_message=f"a secret is given by reference only -- write {_BY_REFERENCE}",
+    ),
+]
+"""A secret, only ever by reference."""
+
+TextOrSecret = Annotated[
+    Annotated[str, Tag("text")]
+    | Annotated[EnvRef, Tag("EnvRef")]
+    | Annotated[FileRef, Tag("FileRef")]
+    | Annotated[ExecRef, Tag("ExecRef")],
+    Discriminator(
+        _reference_form,
+        custom_error_type="mesh_form",
+        custom_error_message=f"wants text or a reference to a secret -- write the text in quotes, or {_BY_REFERENCE}",
+    ),
+]
+
+EffectWord = Literal["read", "write", "destructive"]

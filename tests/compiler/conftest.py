@@ -1,0 +1,18 @@
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """The compiler is hermetic: a socket in these tests is a defect."""
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("the compiler opened a socket")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

@@ -1,0 +1,41 @@
+"""Drop a file into cases/{ok,warn,error} = add a test. Beside it, NAME.txt has every diagnostic, one a line.
+
+MESH_UPDATE_CASES=1 writes the .txt files anew; read the diff before you commit it.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from meshes import compile_text, with_sections
+
+from meshplan.compiler.render.concise import render_concise
+from meshplan.compiler.render.view import view
+
+CASES = Path(__file__).parent / "cases"
+FILES = sorted(CASES.glob("*/*.yaml"))
+
+
+def source(path):
+    """The case as it stands, or a section in place of the base mesh's own where its first line says `#+ sections`."""
+    text = path.read_bytes().decode("utf-8")
+    return with_sections(text.removeprefix("#+ sections\n")) if text.startswith("#+ sections\n") else text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_case_says_exactly_what_is_expected(path):
+    compiled = compile_text(source(path))
+    said = render_concise(view(compiled.diagnostics, compiled.texts))
+    expected = path.with_suffix(".txt")
+    if os.environ.get("MESH_UPDATE_CASES"):
+        expected.write_text(said) if said else expected.unlink(missing_ok=True)
+    assert said == (expected.read_text() if expected.exists() else "")
+    worst = {d.severity for d in compiled.diagnostics}
+    kind = path.parent.name
+    assert (compiled.bundle is None) == (kind == "error")
+    assert ("error" in worst) == (kind == "error")
+    assert bool(worst) == (kind != "ok")
+
+
+def test_there_are_cases_of_every_kind():
+    assert {path.parent.name for path in FILES} == {"ok", "warn", "error"}
