@@ -1,0 +1,137 @@
+"""The indexed decision against a plain definition, on random plans and principals."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meshplan.schemas import plan as p
+from meshplan.schemas.decide import Decider, Principal, glob_match
+
+TODAY = date(2026, 11, 22)
+CAPABILITIES = [f"s/tool/t{i}" for i in range(4)]
+SUBJECTS = ["user:u", "team:a", "team:b", "agent:g", "application:p"]
+ENDPOINTS = ["e", "f"]
+DIGEST = "sha256:" + "0" * 64
+
+
+def make_plan(rules, roles, grants, offers):
+    return p.Plan(
+        format=1,
+        mesh="m",
+        servers={"s": p.Server(transport=p.StdioTransport(argv=("x",), env={}, cwd="."), timeout_ms=1, relays=())},
+        capabilities={
+            c: p.Capability(
+                server="s", kind="tool", name=c[-2:], definition=DIGEST, effect="read", effect_from="declared"
+            )
+            for c in CAPABILITIES
+        },
+        endpoints={
+            name: p.Endpoint(
+                description=None,
+                strategy=p.Passthrough(),
+                offers=tuple(p.Offer(capability=c, name=c[-2:], description=None, set={}, hide=()) for c in found),
+                live=(),
+            )
+            for name, found in offers.items()
+        },
+        access=p.Access(rules=rules, roles=roles, grants=tuple(grants)),
+        identity=p.Identity(keys={}, local=None),
+        runtime=p.Settings(
+            listen="127.0.0.1:0",
+            public_url=None,
+            allowed_origins=(),
+            limits=p.Limits(body_bytes=1, concurrency_per_principal=1),
+        ),
+    )
+
+
+def subsets(values, minimum=0):
+    return st.lists(st.sampled_from(values), unique=True, min_size=minimum).map(lambda found: tuple(sorted(found)))
+
+
+rules_of = st.dictionaries(
+    st.sampled_from([f"r{i}" for i in range(6)]),
+    st.builds(
+        p.Rule,
+        effect=st.sampled_from(["allow", "allow", "deny"]),
+        covers=subsets(CAPABILITIES),
+        live=st.just(()),
+        endpoints=st.none() | subsets(ENDPOINTS, 1),
+        when=st.none(),
+    ),
+    min_size=1,
+)
+
+
+@st.composite
+def worlds(draw):
+    rules = draw(rules_of)
+    roles = draw(st.dictionaries(st.sampled_from(["x", "y", "z"]), subsets(sorted(rules)), min_size=1))
+    grant = st.builds(
+        p.Grant,
+        role=st.sampled_from(sorted(roles)),
+        to=st.lists(subsets([*SUBJECTS, "anyone"], 1), min_size=1, max_size=3).map(tuple),
+        expires=st.sampled_from([None, None, "2026-11-22", "2026-11-23"]),
+        delegated=st.sampled_from(["intersection", "intersection", "union"]),
+    )
+    grants = draw(st.lists(grant, max_size=4))
+    offers = {name: draw(subsets(CAPABILITIES)) for name in ENDPOINTS}
+    principal = Principal("i", "s", frozenset(draw(subsets(SUBJECTS))))
+    return make_plan(rules, roles, grants, offers), principal
+
+
+def plain(plan, endpoint, principal, capability):
+    """The definition: offered; no matching deny; and an allow for the user's side and for the agent's."""
+    if capability not in [offer.capability for offer in plan.endpoints[endpoint].offers]:
+        return "not_offered"
+    matching = []
+    for grant in plan.access.grants:
+        if grant.expires is not None and date.fromisoformat(grant.expires) <= TODAY:
+            continue
+        for conjunction in grant.to:
+            if set(conjunction) <= principal.subjects | {"anyone"}:
+                for rule_id in plan.access.roles[grant.role]:
+                    rule = plan.access.rules[rule_id]
+                    if capability in rule.covers and (rule.endpoints is None or endpoint in rule.endpoints):
+                        matching.append((rule.effect, grant.delegated, {s.split(":")[0] for s in conjunction}))
+    if any(effect == "deny" for effect, _, _ in matching):
+        return "denied_by_rule"
+    kinds = {s.split(":")[0] for s in principal.subjects}
+    for_user = [m for m in matching if m[1] == "union" or m[2] & {"user", "team"} or m[2] == {"anyone"}]
+    for_agent = [m for m in matching if m[1] == "union" or m[2] & {"agent", "application"} or m[2] == {"anyone"}]
+    if "user" in kinds and kinds & {"agent", "application"}:
+        return "allowed" if for_user and for_agent else "no_allow"
+    return "allowed" if matching else "no_allow"
+
+
+@settings(max_examples=800, deadline=None)
+@given(worlds())
+def test_the_index_agrees_with_the_definition(world):
+    plan, principal = world
+    decider = Decider(plan)
+    standing = decider.standing(principal, TODAY)
+    for endpoint in ENDPOINTS:
+        seen = decider.visible(endpoint, principal, standing)
+        for capability in CAPABILITIES:
+            verdict = decider.decide(endpoint, principal, standing, capability)
+            assert verdict.code == plain(plan, endpoint, principal, capability)
+            assert verdict.allowed == (verdict.code == "allowed") == (capability in seen)
+            assert (verdict.rule is not None) == (verdict.code in ("allowed", "denied_by_rule"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("*", "", True), ("a*", "abc", True), ("a*", "ba", False), ("*_x", "get_x", True), ("a?c", "abc", True),
+        ("a?c", "ac", False), ("[a]", "a", False), ("a.c", "abc", False), ("Get", "get", False), ("*a*b*", "xxaxxbxx", True),
+        ("note://*", "note://a/b", True), ("", "", True), ("", "a", False),
+    ],
+)  # fmt: skip
+def test_globs_have_two_wildcards_and_no_other_magic(pattern, text, matches):
+    assert glob_match(pattern, text) is matches
+
+
+def test_a_glob_cannot_be_made_slow():
+    assert glob_match("*a" * 50 + "b", "a" * 5000) is False
