@@ -19,7 +19,7 @@ async def test_a_stock_client_calls_tools_of_all_three_servers(up, mode):
         made = await client.call_tool("create_note", {"title": f"by {mode}", "body": "text", "tag": "t"})
         assert made.structured_content["title"] == f"by {mode}"
         ticket = await client.call_tool("open_ticket", {"title": "it broke", "body": "again", "priority": "normal"})
-        assert ticket.structured_content["reporter"] == "desk"
+        assert ticket.structured_content["reporter"] == "desk@example.com"
         article = await client.call_tool("shop_get_product", {"sku": "KET-100"})
         assert article.structured_content["sku"] == "KET-100"
 
