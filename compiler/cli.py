@@ -14,13 +14,17 @@ from meshplan.compiler import exits
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "make a mesh.yaml from the client configurations found"),
+    "import": ("import_", "add the servers of client and gateway configurations to mesh.yaml"),
+    "client": ("client", "print a client's entry for an endpoint, or write it into the client's file"),
     "validate": ("validate", "check mesh.yaml and mesh.lock; touches no network"),
+    "fmt": ("fmt", "bring the files into their one layout"),
     "lock": ("lock", "record the definitions of the servers' capabilities"),
     "plan": ("plan", "compile, and show or write the plan"),
     "apply": ("apply", "publish a plan to a store"),
     "serve": ("serve", "serve a plan or a store"),
     "stdio": ("stdio", "serve one virtual MCP over standard input and output"),
     "up": ("up", "lock what is not locked, compile, serve on loopback, reload on every change"),
+    "lsp": ("lsp", "the language server for editors, over standard input and output"),
     "explain": ("explain", "say what a diagnostic means and how to resolve it"),
     "schema": ("schema", "print the JSON Schema of mesh.yaml or of the plan"),
 }
@@ -65,15 +69,20 @@ class LazyGroup(click.Group):
     "-C", "--directory", type=click.Path(path_type=Path, file_okay=False), default=".", help="run in this folder"
 )
 @click.option("-f", "--file", default="mesh.yaml", show_default=True, help="the mesh's file, relative to the folder")
+@click.option("--env", "environment", metavar="NAME", help="compile this environment of the mesh")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="give a parameter a value")
 @click.version_option(package_name="meshplan")
 @click.pass_context
-def mesh(ctx: click.Context, directory: Path, file: str) -> None:
+def mesh(ctx: click.Context, directory: Path, file: str, environment: str | None, parameters: tuple[str, ...]) -> None:
     """GitOps for MCP: describe servers, virtual MCPs and access in files; review, compile, serve."""
     from meshplan.compiler.project import Project
 
     if not directory.is_dir():
         raise click.UsageError(f"there is no folder `{directory}`")
-    ctx.obj = Project(directory.resolve(), file)
+    pairs = [text.partition("=") for text in parameters]
+    if any(not name or not equals for name, equals, _ in pairs):
+        raise click.UsageError("--param wants NAME=VALUE")
+    ctx.obj = Project(directory.resolve(), file, environment, {name: value for name, _, value in pairs})
 
 
 def main() -> None:

@@ -20,14 +20,17 @@ from meshplan.schemas.plan import Plan
 class Draft:
     """One compilation on its way.
 
-    ``today`` judges expiries and never reaches the plan; ``sound`` says that no pass so far has found an error.
+    ``root`` is the document without its wrong parts, ``whole`` the document with them; ``today`` judges expiries and never reaches the plan; ``sound`` says that no pass so far has found an error.
     """
 
     reader: Reader
     entry: str
     today: date
+    environment: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     root: MapNode | None = None
+    whole: MapNode | None = None
     mesh: Mesh | None = None
     locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
     resolved: Resolved | None = None

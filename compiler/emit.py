@@ -31,6 +31,10 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     paths |= {f"key:{name}": ("identity", "keys", name) for name in draft.mesh.identity.keys}
     paths |= {f"role:{name}": ("roles", name) for name in draft.mesh.roles}
     paths |= {f"rule:{rule.id}": rule.path for rule in resolved.rules}
+    paths |= {f"binding:{name}": ("bindings", name) for name in draft.mesh.bindings}
+    paths |= {f"workflow:{name}": ("workflows", name) for name in draft.mesh.workflows}
+    paths |= {f"budget:{name}": ("budgets", name) for name in draft.mesh.budgets}
+    paths |= {f"price:{key.id}": price.path for key, price in resolved.prices.items()}
     paths |= {f"grant:{index}": grant.path for index, grant in enumerate(resolved.grants)}
     for endpoint in resolved.endpoints:
         paths[f"endpoint:{endpoint.name}"] = ("virtual", endpoint.name)

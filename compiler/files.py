@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -33,3 +34,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a person's file anew: through a link to the file behind it, with the mode bits that it had, else ``mode``."""
+    target = path.resolve()
+    if target.exists():
+        mode = stat.S_IMODE(target.stat().st_mode)
+    write_atomically(target, text.encode(), mode=mode)

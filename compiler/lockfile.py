@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from meshplan.compiler.reader import Reader
-from meshplan.compiler.syntax.servers import AnyServer, HttpServer, StdioServer
+from meshplan.compiler.syntax.servers import AnyServer, HttpServer, OpenApiServer, StdioServer
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, CapabilityKey, Kind
 
@@ -47,18 +47,22 @@ class ServerLock:
         return sorted(key.name for key in self.definitions if key.kind == kind)
 
 
-def lock_path(server: str) -> str:
-    """The lock file of a server, relative to the mesh's root."""
-    return f"{FOLDER}/{server}.json"
+def lock_path(server: str, environment: str | None = None) -> str:
+    """The lock file of a server, relative to the mesh's root; an environment with another transport has its own."""
+    return f"{FOLDER}/{environment}/{server}.json" if environment else f"{FOLDER}/{server}.json"
 
 
 def transport_identity(server: AnyServer) -> dict[str, Any]:
     """What makes a server the one that was reviewed."""
-    if isinstance(server, HttpServer):
-        return {"kind": "http", "url": server.http}
-    if isinstance(server, StdioServer):
-        return {"kind": "stdio", "argv": list(server.stdio), "cwd": server.cwd}
-    raise TypeError(type(server).__name__)
+    match server:
+        case HttpServer():
+            return {"kind": "http", "url": server.http}
+        case StdioServer():
+            return {"kind": "stdio", "argv": list(server.stdio), "cwd": server.cwd}
+        case OpenApiServer():
+            return {"kind": "openapi", "document": server.openapi, "url": server.url}
+        case _:
+            return {"kind": "tunnel"}
 
 
 def locked(definition: Mapping[str, Any]) -> Locked:
@@ -87,9 +91,13 @@ def write_lock(lock: ServerLock) -> str:
     return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
 
-def read_lock(reader: Reader, server: str) -> ServerLock | None:
-    """The lock of a server, ``None`` where there is none; raises ``LockError`` where it cannot be believed."""
-    text = reader.read(lock_path(server))
+def read_lock(reader: Reader, server: str, environment: str | None = None) -> ServerLock | None:
+    """The lock of a server, its environment's own before the common one; ``None`` where there is none.
+
+    Raises ``LockError`` where it cannot be believed.
+    """
+    own = reader.read(lock_path(server, environment)) if environment else None
+    text = own if own is not None else reader.read(lock_path(server))
     if text is None:
         return None
     try:

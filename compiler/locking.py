@@ -18,7 +18,7 @@ from meshplan.compiler.lockfile import (
     transport_identity,
     write_lock,
 )
-from meshplan.compiler.lower import DEFAULT_TIMEOUT_MS, transport
+from meshplan.compiler.lower.servers import DEFAULT_TIMEOUT_MS, transport
 from meshplan.compiler.project import Project
 from meshplan.compiler.render.view import visible
 from meshplan.compiler.render.words import counted
@@ -26,7 +26,7 @@ from meshplan.compiler.runtime_process import probe
 from meshplan.compiler.syntax.servers import AnyServer
 from meshplan.schemas import jsontext, plan
 from meshplan.schemas.capability import IDENTIFYING_FIELD, CapabilityKey, Kind
-from meshplan.schemas.decide import glob_match
+from meshplan.schemas.globs import glob_match
 
 _ANSWERED: dict[Kind, str] = {
     "tool": "tools",

@@ -20,7 +20,7 @@ def locks(draft: Draft) -> tuple[Draft, Diagnostics]:
     for name, server in draft.mesh.servers.items():
         span = locate(draft.root, ("servers", name)).key_span()
         try:
-            lock = read_lock(draft.reader, name)
+            lock = read_lock(draft.reader, name, draft.environment)
         except LockError as error:
             message = f"the lock of `{name}` cannot be used: {error}"
             found.append(

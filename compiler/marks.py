@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
-from meshplan.compiler.diagnostics import Path, Span
+from meshplan.compiler.diagnostics import Part, Path, Span
 
 
 class Mark(Protocol):
@@ -76,17 +76,69 @@ def _span(file: str, start: Mark, end: Mark) -> Span:
     return Span(file, start.line + 1, start.column + 1, end.line + 1, end.column + 1, start.index, end.index)
 
 
+Node = MapNode | SeqNode
+ABSENT = object()
+"""What `child` gives where there is nothing."""
+
+
+def child(node: Any, part: Part) -> Any:
+    """The value under a key or at a position, or ``ABSENT``."""
+    if isinstance(node, MapNode) and isinstance(part, str):
+        return node.get(part, ABSENT)
+    if isinstance(node, SeqNode) and isinstance(part, int) and 0 <= part < len(node):
+        return node[part]
+    return ABSENT
+
+
+def put(node: Any, part: Part, value: Any, at: At) -> None:
+    """Replace or add an entry and its place."""
+    if isinstance(node, MapNode) and isinstance(part, str):
+        node[part], node.at[part] = value, at
+    elif isinstance(node, SeqNode) and isinstance(part, int):
+        node[part], node.at[part] = value, at
+
+
+def drop(node: Any, part: Part) -> None:
+    """Take an entry and its place away, where there is one."""
+    if child(node, part) is ABSENT:
+        return
+    if isinstance(node, MapNode) and isinstance(part, str):
+        del node[part], node.at[part]
+    elif isinstance(node, SeqNode) and isinstance(part, int):
+        del node[part], node.at[part]
+
+
+def place_of(node: Any, part: Part) -> At | None:
+    """Where an entry stands."""
+    if child(node, part) is ABSENT:
+        return None
+    if isinstance(node, MapNode) and isinstance(part, str):
+        return node.at[part]
+    return node.at[part] if isinstance(node, SeqNode) and isinstance(part, int) else None
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of containers and their places; scalars are shared."""
+    if isinstance(value, MapNode):
+        mapping = MapNode({key: copied(item) for key, item in value.items()})
+        mapping.at, mapping.here = dict(value.at), value.here
+        return mapping
+    if isinstance(value, SeqNode):
+        items = SeqNode([copied(item) for item in value])
+        items.at, items.here = list(value.at), value.here
+        return items
+    return value
+
+
 def locate(root: MapNode, path: Path) -> At:
     """The entry at ``path``, or the nearest one above it that exists."""
     node: Any = root
     found = root.here
     for part in path:
-        if isinstance(node, MapNode) and isinstance(part, str) and part in node.at:
-            found, node = node.at[part], node[part]
-        elif isinstance(node, SeqNode) and isinstance(part, int) and part < len(node):
-            found, node = node.at[part], node[part]
-        else:
+        at = place_of(node, part)
+        if at is None:
             break
+        found, node = at, child(node, part)
     return found
 
 
@@ -94,10 +146,5 @@ def exists(root: MapNode, path: Path) -> bool:
     """Whether the document has something at ``path``."""
     node: Any = root
     for part in path:
-        if isinstance(node, MapNode) and part in node:
-            node = cast("dict[Any, Any]", node)[part]
-        elif isinstance(node, SeqNode) and isinstance(part, int) and 0 <= part < len(node):
-            node = cast("list[Any]", node)[part]
-        else:
-            return False
-    return True
+        node = child(node, part)
+    return node is not ABSENT

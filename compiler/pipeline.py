@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from meshplan.compiler.assemble import assemble
 from meshplan.compiler.checks import checks
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors, ordered
 from meshplan.compiler.draft import Draft, Pass
@@ -15,12 +16,14 @@ from meshplan.compiler.locks import locks
 from meshplan.compiler.lower import lower
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolve import resolve
+from meshplan.compiler.suppress import settle
 from meshplan.schemas.bundle import Bundle
 
 ENTRY = "mesh.yaml"
 
 FRONT: tuple[Pass, ...] = (
     source,  # text → marked data
+    assemble,  # includes, patches and parameters → one document
     syntax,  # marked data → the mesh as written
     locks,  # mesh.lock → recorded definitions
     resolve,  # names → things
@@ -35,17 +38,31 @@ PASSES: tuple[Pass, ...] = (*FRONT, *BACK)
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A sealed plan, or ``None`` and at least one error; ``texts`` are the sources that diagnostics point into."""
+    """A sealed plan, or ``None`` and at least one error; ``texts`` are the sources that diagnostics point into.
+
+    ``suppressed`` are the warnings that a comment takes away, each with the reason that it gives.
+    """
 
     bundle: Bundle | None
     diagnostics: Diagnostics
     texts: Mapping[str, str]
     draft: Draft
+    suppressed: tuple[tuple[Diagnostic, str], ...] = ()
 
 
-def compile_mesh(reader: Reader, *, today: date, entry: str = ENTRY) -> Compiled:
-    """Compile one mesh; hermetic: reads through ``reader`` only. Never raises for what an author wrote."""
-    draft = Draft(reader=reader, entry=entry, today=today)
+def compile_mesh(
+    reader: Reader,
+    *,
+    today: date,
+    entry: str = ENTRY,
+    environment: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Compiled:
+    """Compile one mesh, for one of its environments where one is named.
+
+    Hermetic: reads through ``reader`` only. Never raises for what an author wrote.
+    """
+    draft = Draft(reader, entry, today, environment, parameters or {})
     found: list[Diagnostic] = []
     for compiler_pass in PASSES:
         if compiler_pass in BACK and not draft.sound:
@@ -53,4 +70,7 @@ def compile_mesh(reader: Reader, *, today: date, entry: str = ENTRY) -> Compiled
         draft, said = compiler_pass(draft)
         found += said
         draft = replace(draft, sound=not has_errors(found))
-    return Compiled(draft.bundle, ordered(found), draft.texts, draft)
+    settled = settle(ordered(found), draft.texts, today)
+    if has_errors(settled.diagnostics):
+        draft = replace(draft, bundle=None, sound=False)
+    return Compiled(draft.bundle, settled.diagnostics, draft.texts, draft, settled.suppressed)

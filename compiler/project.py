@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -22,10 +23,18 @@ class Project:
 
     root: Path
     entry: str
+    environment: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def compile(self, now: str | None = None) -> Compiled:
         """Compile; ``now`` is a date such as `2027-01-31`, today in UTC when left out."""
-        return compile_mesh(FolderReader(self.root), today=parse_day(now), entry=self.entry)
+        return compile_mesh(
+            FolderReader(self.root),
+            today=parse_day(now),
+            entry=self.entry,
+            environment=self.environment,
+            parameters=self.parameters,
+        )
 
     @property
     def state(self) -> Path:

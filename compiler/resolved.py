@@ -6,19 +6,67 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import JsonValue
+
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.lockfile import Locked
+from meshplan.compiler.syntax.money import Budget, Price
 from meshplan.schemas.capability import CapabilityKey, Effect, EffectSource
+from meshplan.schemas.rules import Claim
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCapability:
-    """One locked capability with its effect and where the effect comes from."""
+    """One capability with its effect and where the effect comes from; a binding's or workflow's tool has one, too."""
 
     key: CapabilityKey
     locked: Locked
     effect: Effect
     effect_from: EffectSource
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOperation:
+    """One operation by one capability; expressions' IR, ``None`` where everything is passed on unchanged."""
+
+    capability: CapabilityKey
+    arguments: Mapping[str, JsonValue] | None
+    result: Mapping[str, JsonValue] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBinding:
+    """A contract by a provider."""
+
+    name: str
+    contract: str
+    provider: str
+    operations: Mapping[str, ResolvedOperation]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStep:
+    """One call of a workflow."""
+
+    name: str
+    capability: CapabilityKey
+    arguments: Mapping[str, JsonValue]
+    when: JsonValue
+    on_error: Literal["fail", "continue"]
+    timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedWorkflow:
+    """A sequence of calls."""
+
+    name: str
+    run_as: Literal["caller", "workflow"]
+    steps: tuple[ResolvedStep, ...]
+    output: JsonValue
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +101,7 @@ class ResolvedRule:
     covers: tuple[CapabilityKey, ...]
     live: Mapping[str, tuple[str, ...]]
     endpoints: tuple[str, ...] | None
+    when: JsonValue
     path: Path
 
 
@@ -69,10 +118,35 @@ class ResolvedGrant:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedIdentity:
-    """The subjects that each key proves, and those of the loopback profile."""
+    """The subjects that each key, the loopback profile and tokens' claims prove."""
 
     keys: Mapping[str, tuple[str, ...]]
     local: tuple[str, ...] | None
+    claims: tuple[Claim, ...]
+    exclusive: tuple[tuple[tuple[str, ...], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPrice:
+    """The price of one capability; ``usage`` is an expression's IR."""
+
+    capability: CapabilityKey
+    price: Price
+    currency: str | None
+    usage: JsonValue
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBudget:
+    """A budget with its scope and what it covers (``None``: every capability)."""
+
+    name: str
+    budget: Budget
+    of: tuple[str, ...] | None
+    covers: tuple[CapabilityKey, ...] | None
+    counted_as: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +154,14 @@ class Resolved:
     """Everything that lowering needs."""
 
     capabilities: Mapping[CapabilityKey, KnownCapability]
+    bindings: tuple[ResolvedBinding, ...]
+    workflows: tuple[ResolvedWorkflow, ...]
     endpoints: tuple[ResolvedEndpoint, ...]
     rules: tuple[ResolvedRule, ...]
     roles: Mapping[str, tuple[str, ...]]
     grants: tuple[ResolvedGrant, ...]
     identity: ResolvedIdentity
+    prices: Mapping[CapabilityKey, ResolvedPrice]
+    budgets: tuple[ResolvedBudget, ...]
+    policies: tuple[str, ...]
+    invariants: Mapping[str, JsonValue]

@@ -19,6 +19,7 @@ from yaml.events import (
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Label, Span
 from meshplan.compiler.marks import POISON, At, MapNode, Mark, SeqNode
+from meshplan.compiler.newlines import normalised
 from meshplan.compiler.rules import report
 from meshplan.compiler.scalars import ambiguity, plain_value
 
@@ -48,7 +49,7 @@ def read_yaml(file: str, text: str) -> tuple[MapNode | None, Diagnostics]:
 
     ``file`` is the name that diagnostics show. Line endings and a byte order mark make no difference.
     """
-    normal = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    normal = normalised(text)
     refused = _refuse_text(file, normal)
     if refused:
         return None, (refused,)

@@ -122,7 +122,16 @@ def _model(ir: str) -> Plan:
 def _closed(plan: Plan) -> None:
     """Every reference inside the plan must resolve inside the plan."""
     capabilities, servers, access = plan.capabilities, plan.servers, plan.access
-    wanted: list[tuple[str, bool]] = [(f"server `{c.server}`", c.server in servers) for c in capabilities.values()]
+    makers = {
+        *servers,
+        *(f"binding:{name}" for name in plan.bindings),
+        *(f"workflow:{name}" for name in plan.workflows),
+    }
+    wanted: list[tuple[str, bool]] = [(f"server `{c.server}`", c.server in makers) for c in capabilities.values()]
+    inner = [operation.capability for binding in plan.bindings.values() for operation in binding.operations.values()]
+    inner += [step.capability for workflow in plan.workflows.values() for step in workflow.steps]
+    inner += [capability for budget in plan.budgets.values() for capability in budget.covers or ()]
+    wanted += [(f"capability `{c}`", c in capabilities) for c in (*inner, *plan.prices)]
     for endpoint in plan.endpoints.values():
         wanted += [(f"capability `{o.capability}`", o.capability in capabilities) for o in endpoint.offers]
         wanted += [(f"server `{name}`", name in servers) for name in endpoint.live]

@@ -4,92 +4,118 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import Effect, EffectSource, Kind
+from meshplan.schemas.frozen import Digest, Frozen
+from meshplan.schemas.orchestration import Binding, Operation, Step, Workflow
+from meshplan.schemas.rules import (
+    Access,
+    Claim,
+    Grant,
+    Identity,
+    Issuer,
+    JwtIssuer,
+    Key,
+    LiveResources,
+    ProxyIssuer,
+    Rule,
+    UserClaim,
+)
+from meshplan.schemas.spending import Budget, Price, Rate
+from meshplan.schemas.transports import (
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    Breaker,
+    ExchangeAuth,
+    FromEnv,
+    FromExec,
+    FromFile,
+    HeaderAuth,
+    HttpTransport,
+    Literally,
+    OAuthAuth,
+    OpenApiTransport,
+    PerUserAuth,
+    Retry,
+    Server,
+    StdioTransport,
+    Transport,
+    TunnelTransport,
+    Value,
+)
+
+__all__ = [
+    "FORMAT",
+    "Access",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
+    "Binding",
+    "Breaker",
+    "Budget",
+    "Capability",
+    "Claim",
+    "Code",
+    "Counters",
+    "Digest",
+    "Endpoint",
+    "ExchangeAuth",
+    "FromEnv",
+    "FromExec",
+    "FromFile",
+    "Frozen",
+    "Grant",
+    "Guardrails",
+    "HeaderAuth",
+    "HttpTransport",
+    "Identity",
+    "Issuer",
+    "JwtIssuer",
+    "Key",
+    "Ledger",
+    "Limits",
+    "Literally",
+    "LiveResources",
+    "OAuthAuth",
+    "Offer",
+    "OpenApiTransport",
+    "Operation",
+    "Passthrough",
+    "PerUserAuth",
+    "Plan",
+    "Plugin",
+    "Price",
+    "ProxyIssuer",
+    "Rate",
+    "Retry",
+    "Rule",
+    "Search",
+    "Server",
+    "Settings",
+    "StdioTransport",
+    "Step",
+    "Strategy",
+    "Transport",
+    "TunnelTransport",
+    "UserClaim",
+    "Value",
+    "Workflow",
+    "canonical",
+    "json_schema",
+]
 
 FORMAT = 1
 """The runtime refuses any other number: ignoring a field is not enforcing a rule."""
 
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-
-
-class Frozen(BaseModel):
-    """Strict, immutable, and closed to fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Literally(Frozen):
-    """A value that may stand in a reviewed file."""
-
-    kind: Literal["literal"] = "literal"
-    value: str
-
-
-class FromEnv(Frozen):
-    """A secret in an environment variable of the runtime."""
-
-    kind: Literal["env"] = "env"
-    name: str
-
-
-class FromFile(Frozen):
-    """A secret in a file, re-read on a TTL; relative paths start at the mesh's root folder."""
-
-    kind: Literal["file"] = "file"
-    path: str
-
-
-class FromExec(Frozen):
-    """A secret printed by a command: an argv, never a shell line."""
-
-    kind: Literal["exec"] = "exec"
-    argv: tuple[str, ...]
-
-
-Value = Annotated[Literally | FromEnv | FromFile | FromExec, Field(discriminator="kind")]
-
-
-class BearerAuth(Frozen):
-    """``Authorization: Bearer <token>`` on every request to the server (RFC 6750)."""
-
-    kind: Literal["bearer"] = "bearer"
-    token: Value
-
-
-class HttpTransport(Frozen):
-    """Streamable HTTP."""
-
-    kind: Literal["http"] = "http"
-    url: str
-    headers: dict[str, Value]
-    auth: BearerAuth | None
-
-
-class StdioTransport(Frozen):
-    """A child process that gets only the environment declared here."""
-
-    kind: Literal["stdio"] = "stdio"
-    argv: tuple[str, ...]
-    env: dict[str, Value]
-    cwd: str
-
-
-Transport = Annotated[HttpTransport | StdioTransport, Field(discriminator="kind")]
-
-
-class Server(Frozen):
-    """One upstream MCP server; ``timeout_ms`` bounds a call, ``relays`` names the optional features it declared."""
-
-    transport: Transport
-    timeout_ms: int
-    relays: tuple[Literal["completions", "logging", "subscribe"], ...]
-
 
 class Capability(Frozen):
-    """One locked capability; its version is the digest of its definition."""
+    """One capability; its version is the digest of its definition.
+
+    ``server`` is a server's name, or ``binding:NAME`` or ``workflow:NAME`` for a tool that the mesh makes.
+    """
 
     server: str
     kind: Kind
@@ -97,6 +123,7 @@ class Capability(Frozen):
     definition: Digest
     effect: Effect
     effect_from: EffectSource
+    tags: tuple[str, ...] = ()
 
 
 class Offer(Frozen):
@@ -118,73 +145,73 @@ class Passthrough(Frozen):
     kind: Literal["passthrough"] = "passthrough"
 
 
+class Search(Frozen):
+    """Callers find tools by searching; ``pinned`` ones are always listed."""
+
+    kind: Literal["search"] = "search"
+    max_results: int
+    pinned: tuple[str, ...]
+
+
+class Code(Frozen):
+    """Callers send a program that calls tools, within these bounds."""
+
+    kind: Literal["code"] = "code"
+    wall_ms: int
+    memory_bytes: int
+    calls: int
+    output_bytes: int
+
+
+class Plugin(Frozen):
+    """A strategy of an installed package; ``settings`` is canonical JSON text."""
+
+    kind: Literal["plugin"] = "plugin"
+    name: str
+    version: str
+    settings: str
+
+
+Strategy = Annotated[Passthrough | Search | Code | Plugin, Field(discriminator="kind")]
+
+
 class Endpoint(Frozen):
     """One virtual MCP: offers sorted by (kind, name), and the servers whose live resources it forwards."""
 
     description: str | None
-    strategy: Passthrough
+    strategy: Strategy
     offers: tuple[Offer, ...]
     live: tuple[str, ...]
-
-
-class LiveResources(Frozen):
-    """Resources of a server that are not locked, by glob on the normalised upstream URI."""
-
-    server: str
-    uris: tuple[str, ...]
-
-
-class Rule(Frozen):
-    """Allow or deny some capabilities; ``endpoints`` and ``when`` narrow it, ``None`` does not."""
-
-    effect: Literal["allow", "deny"]
-    covers: tuple[str, ...]
-    live: tuple[LiveResources, ...]
-    endpoints: tuple[str, ...] | None
-    when: JsonValue
-
-
-class Grant(Frozen):
-    """A role for every principal that proves all subjects of one conjunction in ``to``.
-
-    ``expires`` is a date; the grant ends when that day begins in UTC. ``delegated`` says how a user who acts through
-    an agent is judged: both must be allowed (``intersection``), or either (``union``).
-    """
-
-    role: str
-    to: tuple[tuple[str, ...], ...]
-    expires: str | None
-    delegated: Literal["intersection", "union"]
-
-
-class Access(Frozen):
-    """Rules by id, roles as lists of rule ids (inheritance resolved), and grants. Default deny; deny wins."""
-
-    rules: dict[str, Rule]
-    roles: dict[str, tuple[str, ...]]
-    grants: tuple[Grant, ...]
-
-
-class Key(Frozen):
-    """An API key, known only by its SHA-256 in hex, and the subjects that it proves."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    subjects: tuple[str, ...]
-    expires: str | None
-
-
-class Identity(Frozen):
-    """Who may assert what: keys by name, and the subjects of the loopback profile (``None``: there is none)."""
-
-    keys: dict[str, Key]
-    local: tuple[str, ...] | None
+    max_tokens: int | None = None
 
 
 class Limits(Frozen):
     """Bounds on what one caller can cost."""
 
     body_bytes: int
+    json_depth: int = 64
+    header_bytes: int = 32768
+    idle_streams: int = 1000
     concurrency_per_principal: int
+    concurrency_per_upstream: int = 256
+
+
+class Counters(Frozen):
+    """Budget counters shared by several runtimes."""
+
+    redis: Value
+    fail: Literal["closed", "local"]
+
+
+class Ledger(Frozen):
+    """Where every attempt is recorded; ``arguments`` and ``results`` are the paths that are kept of them."""
+
+    path: str
+    durability: Literal["default", "strict"]
+    overflow: Literal["block", "refuse"]
+    retention_ms: int | None
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
 
 
 class Settings(Frozen):
@@ -192,8 +219,21 @@ class Settings(Frozen):
 
     listen: str
     public_url: str | None
+    admin_listen: str | None = None
     allowed_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...] = ()
+    private_networks: tuple[str, ...] = ()
+    seal_keys: tuple[Value, ...] = ()
+    counters: Counters | None = None
+    ledger: Ledger | None = None
     limits: Limits
+
+
+class Guardrails(Frozen):
+    """What was checked when the plan was made, as data: judged again by the base of a later change, not by a runtime."""
+
+    policies: tuple[str, ...] = ()
+    invariants: dict[str, JsonValue] = {}
 
 
 class Plan(Frozen):
@@ -201,16 +241,22 @@ class Plan(Frozen):
 
     format: Literal[1]
     mesh: str
+    environment: str | None = None
     servers: dict[str, Server]
     capabilities: dict[str, Capability]
+    bindings: dict[str, Binding] = {}
+    workflows: dict[str, Workflow] = {}
     endpoints: dict[str, Endpoint]
     access: Access
     identity: Identity
+    prices: dict[str, Price] = {}
+    budgets: dict[str, Budget] = {}
+    guardrails: Guardrails = Guardrails()
     runtime: Settings
 
 
 def canonical(plan: Plan) -> str:
-    """The plan's one spelling: sorted keys, integers only, no blanks."""
+    """The plan's one spelling: sorted keys, integers only, no blanks, every field spelled out."""
     return jsontext.canonical(plan.model_dump(mode="json"))
 
 

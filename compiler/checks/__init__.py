@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from meshplan.compiler.checks.expiry import expired
+from meshplan.compiler.checks.later import not_judged_yet
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
 from meshplan.compiler.draft import Draft
@@ -17,6 +18,7 @@ ADVISING: tuple[Check, ...] = (
     unused_roles,
     unused_servers,
     expired,
+    not_judged_yet,
 )
 
 

@@ -7,6 +7,7 @@ from meshplan.compiler.draft import Draft
 from meshplan.compiler.marks import locate
 from meshplan.compiler.resolved import Resolved, ResolvedEndpoint, ResolvedRule
 from meshplan.compiler.rules import report
+from meshplan.compiler.syntax.virtual import ServerInclude
 
 
 def silent_endpoints(draft: Draft) -> list[Diagnostic]:
@@ -66,7 +67,10 @@ def unused_servers(draft: Draft) -> list[Diagnostic]:
     """A server that no virtual MCP includes."""
     if draft.mesh is None:
         return []
-    used = {include.server for virtual in draft.mesh.virtual.values() for include in virtual.include}
+    includes = [include for virtual in draft.mesh.virtual.values() for include in virtual.include]
+    used = {include.server for include in includes if isinstance(include, ServerInclude)}
+    used |= {binding.provider for binding in draft.mesh.bindings.values()}
+    used |= {step.call.partition(".")[0] for workflow in draft.mesh.workflows.values() for step in workflow.steps}
     return [
         _at(draft, "unused-server", ("servers", name), f"no virtual MCP includes `{name}`", "include it, or remove it")
         for name in draft.mesh.servers

@@ -8,11 +8,12 @@ import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.files import write_atomically
-from meshplan.compiler.importers import FORMATS, Import, ImportProblem, combine, detect, read, render_mesh
+from meshplan.compiler.importers import FORMATS, combine, render_mesh
 from meshplan.compiler.importers.names import slug
+from meshplan.compiler.importing import ImportFailedError, Source, read_sources, tell_notes, tell_sources
 from meshplan.compiler.places import found_configurations
 from meshplan.compiler.project import Project
-from meshplan.compiler.render.view import visible
+from meshplan.compiler.render.words import counted
 
 
 @click.command("init")
@@ -30,47 +31,40 @@ def command(project: Project, sources: tuple[Path, ...], form: str | None, no_ho
     """
     target = project.root / project.entry
     if target.exists() and not force:
-        click.echo(f"`{project.entry}` is there already; give --force to write over it", err=True)
+        advice = "`mesh import FILE` adds to it, --force writes over it"
+        click.echo(f"`{project.entry}` is there already; {advice}", err=True)
         return exits.DIAGNOSTICS
     paths = list(sources) or found_configurations(project.root, None if no_home else Path.home())
     if not paths:
         click.echo(how_to_begin(project), err=True)
         return exits.DIAGNOSTICS
-    try:
-        merged = combine([read_configuration(path, form) for path in paths])
-    except ImportProblem as problem:
-        click.echo(str(problem), err=True)
+    read = _read_all(paths, form, named=bool(sources))
+    if read is None:
         return exits.DIAGNOSTICS
+    merged = combine([source.found for source in read])
+    tell_sources(read)
+    tell_notes(merged.notes)
     if not merged.servers:
-        tell(merged)
         click.echo("no server could be taken over; nothing was written", err=True)
         return exits.DIAGNOSTICS
-    text = render_mesh(merged.servers, merged.notes, name=slug(project.root.name) or "mesh")
+    text = render_mesh(merged.servers, merged.notes, name=slug(project.root.name))
     write_atomically(target, text.encode())
-    tell(merged)
-    click.echo(f"wrote {project.entry} with {len(merged.servers)} servers; next: `mesh lock`, then `mesh up`", err=True)
+    count = counted(len(merged.servers), "server")
+    click.echo(f"wrote {project.entry} with {count}; next: `mesh lock`, then `mesh up`", err=True)
     return exits.OK
 
 
-def read_configuration(path: Path, form: str | None) -> Import:
-    """Read one file; raises ``ImportProblem`` with the file's name in it."""
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    known = form or detect(path.name if path.parent.name == "" else f"{path.parent.name}/{path.name}", text)
-    if known is None:
-        raise ImportProblem(
-            1, 1, f"`{path.name}` is not a configuration that is known here", "name the format with --from"
-        )
-    click.echo(f"reading {path} ({known})", err=True)
-    return read(known, path.name, text)
-
-
-def tell(found: Import) -> None:
-    """Say everything that the author should know, on stderr."""
-    for note in found.notes:
-        where = f"{note.server}: " if note.server else ""
-        click.echo(
-            f"{note.level}: {where}{visible(note.message)}" + (f"; {visible(note.help)}" if note.help else ""), err=True
-        )
+def _read_all(paths: list[Path], form: str | None, *, named: bool) -> list[Source] | None:
+    """A file that was named must be readable; one that was only found is left out, and said to be."""
+    read: list[Source] = []
+    for path in paths:
+        try:
+            read += read_sources([path], form)
+        except ImportFailedError as failed:
+            click.echo(f"error: {failed}" if named else f"warning: left out: {failed}", err=True)
+            if named:
+                return None
+    return read
 
 
 def how_to_begin(project: Project) -> str:

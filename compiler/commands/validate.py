@@ -2,30 +2,89 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.diagnostics import has_errors
-from meshplan.compiler.project import Project, show
+from meshplan.compiler.pipeline import Compiled
+from meshplan.compiler.project import Project, parse_day, show
+
+FORMATS = ("text", "concise", "json", "sarif", "github", "markdown")
 
 
 @click.command("validate")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option("--now", metavar="DATE", help="judge expiries as of this date")
 @click.option("--strict", is_flag=True, help="warnings fail, too")
+@click.option("--fix", is_flag=True, help="apply the fixes that are certain")
+@click.option("--diff", is_flag=True, help="with --fix: print the change and write nothing")
 @click.pass_obj
-def command(project: Project, form: str, color: str, now: str | None, strict: bool) -> int:
+def command(project: Project, form: str, color: str, now: str | None, strict: bool, fix: bool, diff: bool) -> int:
     """Check mesh.yaml and mesh.lock; touches no network."""
-    compiled = project.compile(now)
+    if diff and not fix:
+        raise click.UsageError("`--diff` goes with `--fix`")
+    if fix:
+        compiled = _fixed(project, now, write=not diff)
+        if diff:
+            return _code(compiled, strict)
+    else:
+        compiled = project.compile(now)
+    if form == "text":
+        show(compiled, colour=color, to_stdout=True)
+        hidden = f", {len(compiled.suppressed)} suppressed" if compiled.suppressed else ""
+        if hidden or not compiled.diagnostics:
+            click.echo(f"{project.entry}: {'ok' if not compiled.diagnostics else 'not all is shown'}{hidden}", err=True)
+    else:
+        click.echo(rendered(compiled, form, _folder(project.root)), nl=False)
+    return _code(compiled, strict)
+
+
+def _code(compiled: Compiled, strict: bool) -> int:
+    failed = bool(compiled.diagnostics) if strict else has_errors(compiled.diagnostics)
+    return exits.DIAGNOSTICS if failed else exits.OK
+
+
+def _fixed(project: Project, now: str | None, *, write: bool) -> Compiled:
+    """Fix what is certain; say on stderr what was changed. Returns what is left, or with a diff what there was."""
+    from meshplan.compiler.commands.fixing import fix_project
+
+    return fix_project(project, parse_day(now), write=write)
+
+
+def _folder(root: Path) -> str:
+    """Where the mesh lies below the folder that the command was started in, which in CI is the repository's."""
+    here = Path.cwd().resolve()
+    return root.relative_to(here).as_posix() if root != here and root.is_relative_to(here) else ""
+
+
+def rendered(compiled: Compiled, form: str, folder: str) -> str:
+    """The diagnostics in a format for machines."""
+    from meshplan.compiler.render.view import view
+
+    views = view(compiled.diagnostics, compiled.texts, compiled.draft.root)
     if form == "json":
         from meshplan.compiler.render.json import render_json
-        from meshplan.compiler.render.view import view
 
-        click.echo(render_json(view(compiled.diagnostics, compiled.texts)), nl=False)
-        code = exits.DIAGNOSTICS if has_errors(compiled.diagnostics) else exits.OK
-    else:
-        code = show(compiled, colour=color, to_stdout=True)
-        if not compiled.diagnostics:
-            click.echo(f"{project.entry}: ok", err=True)
-    return exits.DIAGNOSTICS if strict and compiled.diagnostics else code
+        reasons = [reason for _, reason in compiled.suppressed]
+        hidden = view((d for d, _ in compiled.suppressed), compiled.texts, compiled.draft.root)
+        return render_json(views, suppressed=zip(hidden, reasons, strict=True))
+    if form == "sarif":
+        from importlib.metadata import version
+
+        from meshplan.compiler.render.sarif import render_sarif
+
+        return render_sarif(views, version=version("meshplan"), folder=folder)
+    if form == "github":
+        from meshplan.compiler.render.github import render_github
+
+        return render_github(views, folder=folder)
+    if form == "markdown":
+        from meshplan.compiler.render.markdown import render_markdown
+
+        return render_markdown(views)
+    from meshplan.compiler.render.concise import render_concise
+
+    return render_concise(views)

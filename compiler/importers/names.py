@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from meshplan.compiler.importers.fields import quoted
@@ -28,8 +29,8 @@ def slug(text: str) -> str:
 class Names:
     """The names of one import that are taken."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
 
     def claim(self, original: str, where: str, log: Log) -> str:
         """Take a valid name for a server, with a note where it differs from the file's."""

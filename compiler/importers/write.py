@@ -47,9 +47,15 @@ def render_mesh(servers: Sequence[ImportedServer], notes: Sequence[Note], *, nam
     else:
         lines += ["# A child process gets only the variables that its `env` declares.", "servers:"]
         for server in servers:
-            lines += _comments([note for note in notes if note.server == server.name], 2)
-            lines += [f"  {yamltext.text(server.name)}:", *yamltext.block(server.entry, 4)]
+            lines += server_lines(server, notes, 2)
     return "\n".join([*lines, *_rest([server.name for server in servers])]) + "\n"
+
+
+def server_lines(server: ImportedServer, notes: Sequence[Note], indent: int) -> list[str]:
+    """Return the lines of one entry under `servers:` in block style, below comments with the notes about it."""
+    head = f"{' ' * indent}{yamltext.text(server.name)}:"
+    about = _comments([note for note in notes if note.server == server.name], indent)
+    return [*about, head, *yamltext.block(server.entry, indent + 2)]
 
 
 def _rest(names: Sequence[str]) -> list[str]:

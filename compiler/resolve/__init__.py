@@ -6,35 +6,39 @@ from dataclasses import replace
 
 from meshplan.compiler.diagnostics import Diagnostics
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.resolve.access import asserted, resolve_grants, resolve_roles, resolve_rules
+from meshplan.compiler.resolve.access import resolve_grants, resolve_roles, resolve_rules
+from meshplan.compiler.resolve.bindings import resolve_bindings
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.effects import known_capabilities
 from meshplan.compiler.resolve.endpoints import resolve_endpoint
-from meshplan.compiler.resolved import Resolved, ResolvedIdentity
+from meshplan.compiler.resolve.guardrails import resolve_invariants, resolve_policies
+from meshplan.compiler.resolve.identity import resolve_identity
+from meshplan.compiler.resolve.spending import resolve_budgets, resolve_prices
+from meshplan.compiler.resolve.workflows import resolve_workflows
+from meshplan.compiler.resolved import Resolved
 
 
 def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
     """The pass: everything that can be resolved is, and what cannot is left out and reported."""
     if draft.mesh is None or draft.root is None:
         return draft, ()
-    context = Context(draft.root, draft.mesh, draft.locks)
+    context = Context(draft.root, draft.whole or draft.root, draft.mesh, draft.locks)
     context.capabilities = known_capabilities(context)
+    bindings, workflows = resolve_bindings(context), resolve_workflows(context)
     endpoints = tuple(resolve_endpoint(context, name, draft.mesh.virtual[name]) for name in sorted(draft.mesh.virtual))
-    rules = resolve_rules(context)
+    rules, prices = resolve_rules(context), resolve_prices(context)
     resolved = Resolved(
         capabilities=context.capabilities,
+        bindings=bindings,
+        workflows=workflows,
         endpoints=endpoints,
         rules=rules,
         roles=resolve_roles(context, rules),
         grants=resolve_grants(context),
-        identity=_identity(context),
+        identity=resolve_identity(context),
+        prices=prices,
+        budgets=resolve_budgets(context, prices),
+        policies=resolve_policies(context),
+        invariants=resolve_invariants(context),
     )
     return replace(draft, resolved=resolved), tuple(context.found)
-
-
-def _identity(context: Context) -> ResolvedIdentity:
-    identity = context.mesh.identity
-    return ResolvedIdentity(
-        keys={name: asserted(context, key, ("identity", "keys", name)) for name, key in sorted(identity.keys.items())},
-        local=None if identity.local is None else asserted(context, identity.local, ("identity", "local")),
-    )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, cast
 
+from pydantic import JsonValue
+
 from meshplan.compiler.diagnostics import Path
+from meshplan.compiler.resolve.conditions import compile_condition
 from meshplan.compiler.resolve.context import Context
-from meshplan.compiler.resolve.select import KEY_OF, select
+from meshplan.compiler.resolve.select import reached
 from meshplan.compiler.resolved import ResolvedGrant, ResolvedRule
 from meshplan.compiler.syntax.access import GrantEntry, Role, RuleEntry, SubjectRef
 from meshplan.compiler.syntax.identity import Assertion
 from meshplan.schemas import jsontext
-from meshplan.schemas.capability import KINDS, CapabilityKey, Kind
 from meshplan.schemas.decide import ANYONE
 
-_SECTIONS = {"user": "users", "team": "teams", "agent": "agents", "application": "applications"}
+_SECTIONS = {"team": "teams", "agent": "agents", "application": "applications"}
 
 
 def resolve_rules(context: Context) -> tuple[ResolvedRule, ...]:
@@ -35,27 +38,53 @@ def resolve_rules(context: Context) -> tuple[ResolvedRule, ...]:
 
 
 def _rule(context: Context, role: str, effect: Literal["allow", "deny"], entry: RuleEntry, path: Path) -> ResolvedRule:
-    servers = _servers(context, entry, path)
-    kinds: list[Kind] = [kind for kind in KINDS if getattr(entry, KEY_OF[kind]) is not None]
-    covers: list[CapabilityKey] = []
-    for server in servers:
-        if kinds:
-            for kind in kinds:
-                covers += select(context, server, entry, kind, path)
-        elif server in context.locks:
-            covers += context.locks[server].definitions
-    if entry.effect is not None:
-        wanted = {entry.effect} if isinstance(entry.effect, str) else set(entry.effect)
-        covers = [key for key in covers if context.capabilities[key].effect in wanted]
+    covers = tuple(sorted(set(reached(context, entry, path))))
+    when: JsonValue = None
+    text = _condition(context, entry, path)
+    if text is not None:
+        place = (*path, "when") if entry.when is not None else (*path, "models")
+        made, covers = compile_condition(context, place, text, effect, covers)
+        when = cast("JsonValue", made)
     return ResolvedRule(
         id=f"{role}#{entry.id or _fingerprint(effect, entry)}",
         role=role,
         effect=effect,
-        covers=tuple(sorted(covers)),
-        live=_live(entry, servers, has_kinds=bool(kinds)),
+        covers=covers,
+        live=_live(context, entry),
         endpoints=_endpoints(context, entry, path),
+        when=when,
         path=path,
     )
+
+
+def _condition(context: Context, entry: RuleEntry, path: Path) -> str | None:
+    """`when`, with `models` as the condition that it stands for."""
+    if not entry.models:
+        return entry.when
+    if entry.binding is None:
+        context.say(
+            "models-without-binding",
+            (*path, "models"),
+            "`models` narrows a binding, and this rule names none",
+            key=True,
+        )
+        return entry.when
+    terms = [_model_term(context, model, (*path, "models", index)) for index, model in enumerate(entry.models)]
+    models = "has(args.model) && (" + " || ".join(terms) + ")"
+    return models if entry.when is None else f"({entry.when}) && {models}"
+
+
+def _model_term(context: Context, model: str, path: Path) -> str:
+    body = model.removesuffix("*")
+    if "*" in body or "?" in body:
+        context.say(
+            "bad-value",
+            path,
+            f"`{model[:80]}` has a wildcard that is not at its end",
+            help="write `gpt-*` or the whole name",
+        )
+    quoted = json.dumps(body.replace("*", "").replace("?", ""))
+    return f"args.model.startsWith({quoted})" if model.endswith("*") else f"args.model == {quoted}"
 
 
 def _fingerprint(effect: str, entry: RuleEntry) -> str:
@@ -71,18 +100,6 @@ def _normal(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _normal(item) for key, item in cast("dict[str, Any]", value).items()}
     return value
-
-
-def _servers(context: Context, entry: RuleEntry, path: Path) -> list[str]:
-    if entry.server is None:
-        return sorted(context.mesh.servers)
-    if isinstance(entry.server, str):
-        return [entry.server] if context.known("server", entry.server, context.mesh.servers, (*path, "server")) else []
-    return [
-        name
-        for index, name in enumerate(entry.server)
-        if context.known("server", name, context.mesh.servers, (*path, "server", index))
-    ]
 
 
 def _endpoints(context: Context, entry: RuleEntry, path: Path) -> tuple[str, ...] | None:
@@ -105,12 +122,15 @@ def _endpoints(context: Context, entry: RuleEntry, path: Path) -> tuple[str, ...
     )
 
 
-def _live(entry: RuleEntry, servers: list[str], *, has_kinds: bool) -> dict[str, tuple[str, ...]]:
+def _live(context: Context, entry: RuleEntry) -> dict[str, tuple[str, ...]]:
     """Which live resources a rule means: those are read, so a rule on other effects means none."""
     effects = {entry.effect} if isinstance(entry.effect, str) else set(entry.effect or ("read",))
-    if "read" not in effects:
+    if "read" not in effects or entry.binding or entry.workflow or entry.tag or entry.when:
         return {}
+    named = [entry.server] if isinstance(entry.server, str) else entry.server
+    servers = [name for name in (named or sorted(context.mesh.servers)) if name in context.mesh.servers]
     if entry.resources is None:
+        has_kinds = any(getattr(entry, key) is not None for key in ("tools", "prompts", "templates"))
         return {} if has_kinds else dict.fromkeys(servers, ("*",))
     if isinstance(entry.resources, str):
         return dict.fromkeys(servers, ("*",))
@@ -161,7 +181,7 @@ def _conjunctions(context: Context, entry: GrantEntry, path: Path) -> tuple[tupl
     found: set[tuple[str, ...]] = set()
     for index, reference in enumerate(entry.to):
         place = (*path, "to", index)
-        subjects = _subjects(context, reference, place)
+        subjects = conjunction(context, reference, place)
         if subjects == ():
             context.say("grant-to-nobody", place, "this entry names nobody", help="write `{team: NAME}` or the like")
         elif subjects is not None:
@@ -169,24 +189,27 @@ def _conjunctions(context: Context, entry: GrantEntry, path: Path) -> tuple[tupl
     return tuple(sorted(found))
 
 
-def _subjects(context: Context, reference: SubjectRef, path: Path) -> tuple[str, ...] | None:
-    """The conjunction, or ``None`` where a name is wrong."""
+def conjunction(context: Context, reference: SubjectRef, path: Path) -> tuple[str, ...] | None:
+    """The subjects that one entry names together, or ``None`` where a name is wrong."""
     subjects: list[str] = []
     right = True
-    for kind in _SECTIONS:
+    for kind in ("user", *_SECTIONS):
         name: str | None = getattr(reference, kind)
         if name is None:
             continue
-        declared = _declared(context, kind)
-        right = context.known(kind, name, declared, (*path, kind)) and right
+        right = _is_declared(context, kind, name, (*path, kind)) and right
         subjects.append(f"{kind}:{name}")
     if reference.anyone is not None:
         subjects.append(ANYONE)
     return tuple(sorted(subjects)) if right else None
 
 
-def _declared(context: Context, kind: str) -> set[str]:
-    return set(getattr(context.mesh.identity, _SECTIONS[kind]))
+def _is_declared(context: Context, kind: str, name: str, path: Path) -> bool:
+    """Whether somebody may assert the subject; users of an issuer are too many to be declared one by one."""
+    users = context.mesh.identity.users
+    if kind == "user":
+        return users.issuer is not None or context.known("user", name, users.named, path)
+    return context.known(kind, name, getattr(context.mesh.identity, _SECTIONS[kind]), path)
 
 
 def asserted(context: Context, assertion: Assertion, path: Path) -> tuple[str, ...]:
@@ -199,6 +222,6 @@ def asserted(context: Context, assertion: Assertion, path: Path) -> tuple[str, .
         *(("team", team, (*path, "teams", index)) for index, team in enumerate(assertion.teams)),
     ]
     for kind, name, place in entries:
-        if name is not None and context.known(kind, name, _declared(context, kind), place):
+        if name is not None and _is_declared(context, kind, name, place):
             subjects.append(f"{kind}:{name}")
     return tuple(sorted(set(subjects)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Path
 from meshplan.compiler.lockfile import ServerLock
-from meshplan.compiler.marks import MapNode, locate
+from meshplan.compiler.marks import MapNode, exists, locate
 from meshplan.compiler.resolved import KnownCapability
 from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import closest
@@ -20,6 +20,7 @@ class Context:
     """Collects what is found while names are resolved; a name that is not found is reported once and left out."""
 
     root: MapNode
+    whole: MapNode
     mesh: Mesh
     locks: Mapping[str, ServerLock]
     capabilities: Mapping[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
@@ -43,15 +44,33 @@ class Context:
         certain = Fix(span, fix) if fix is not None and (key or at.style is None) else None
         self.found.append(report(slug, span, message, help=help, labels=labels, fix=certain))
 
-    def known(self, kind: str, name: str, names: Iterable[str], path: Path) -> bool:
+    def known(self, kind: str, name: str, names: Iterable[str], path: Path, *, key: bool = False) -> bool:
         """Whether ``name`` is one of ``names``; reports `unknown-<kind>` with a suggestion where it is not."""
         known = list(names)
         if name in known:
             return True
+        if exists(self.whole, (*_DECLARED.get(kind, (kind,)), name)):
+            return False
         meant = closest(name, known)
         advice = f"did you mean `{meant}`?" if meant else _there_is(kind, known)
-        self.say(f"unknown-{kind}", path, f"there is no {kind} `{name}`", help=advice, fix=meant)
+        self.say(f"unknown-{kind}", path, f"there is no {kind} `{name}`", help=advice, fix=meant, key=key)
         return False
+
+
+_DECLARED: dict[str, Path] = {
+    "server": ("servers",),
+    "endpoint": ("virtual",),
+    "role": ("roles",),
+    "team": ("identity", "teams"),
+    "agent": ("identity", "agents"),
+    "application": ("identity", "applications"),
+    "issuer": ("identity", "issuers"),
+    "binding": ("bindings",),
+    "workflow": ("workflows",),
+    "contract": ("contracts",),
+    "budget": ("budgets",),
+}
+"""Where each kind of name is declared: one that is there but was refused itself is not reported again."""
 
 
 def _there_is(kind: str, known: list[str]) -> str:

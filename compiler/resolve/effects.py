@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.lockfile import Locked, ServerLock
 from meshplan.compiler.resolve.context import Context
+from meshplan.compiler.resolve.select import is_glob
 from meshplan.compiler.resolved import KnownCapability
 from meshplan.compiler.syntax.servers import AnyServer, Effects
 from meshplan.schemas.capability import EFFECTS, CapabilityKey, Effect, EffectSource
-from meshplan.schemas.decide import glob_match
+from meshplan.schemas.globs import glob_match
 
 
 def known_capabilities(context: Context) -> dict[CapabilityKey, KnownCapability]:
@@ -24,7 +26,7 @@ def known_capabilities(context: Context) -> dict[CapabilityKey, KnownCapability]
         _check_globs(context, name, server, lock)
         for key, locked in lock.definitions.items():
             effect, source = _effect(server, key, locked)
-            known[key] = KnownCapability(key, locked, effect, source)
+            known[key] = KnownCapability(key, locked, effect, source, _tags(server, key))
     return known
 
 
@@ -36,6 +38,10 @@ def _effect(server: AnyServer, key: CapabilityKey, locked: Locked) -> tuple[Effe
         return declared, "declared"
     annotations: Any = locked.definition.get("annotations")
     return _annotated(cast("Mapping[str, Any]", annotations) if isinstance(annotations, dict) else {})
+
+
+def _tags(server: AnyServer, key: CapabilityKey) -> tuple[str, ...]:
+    return tuple(sorted(tag for tag, globs in server.tags.items() if any(glob_match(glob, key.name) for glob in globs)))
 
 
 def _declared(effects: Effects, tool: str) -> Effect | None:
@@ -59,13 +65,21 @@ def _annotated(annotations: Mapping[str, Any]) -> tuple[Effect, EffectSource]:
 
 
 def _check_globs(context: Context, name: str, server: AnyServer, lock: ServerLock) -> None:
+    """Every pattern of the server's own must match; a plain name must be one that is locked."""
     tools = lock.names("tool")
+    every = [key.name for key in lock.definitions]
+    path: Path = ("servers", name)
     for effect in EFFECTS:
-        globs: list[str] = getattr(server.effects, effect)
-        for index, glob in enumerate(globs):
-            path = ("servers", name, "effects", effect, index)
-            if any(char in glob for char in "*?"):
-                if not any(glob_match(glob, tool) for tool in tools):
-                    context.say("glob-matches-nothing", path, f"`{glob}` matches no locked tool of `{name}`")
-            else:
-                context.known("tool", glob, tools, path)
+        _check_list(context, name, getattr(server.effects, effect), tools, (*path, "effects", effect))
+    for tag, globs in server.tags.items():
+        _check_list(context, name, globs, every, (*path, "tags", tag))
+    if server.retry is not None:
+        _check_list(context, name, server.retry.idempotent, tools, (*path, "retry", "idempotent"))
+
+
+def _check_list(context: Context, server: str, globs: list[str], names: list[str], path: Path) -> None:
+    for index, glob in enumerate(globs):
+        if not is_glob(glob):
+            context.known("tool", glob, names, (*path, index))
+        elif not any(glob_match(glob, name) for name in names):
+            context.say("glob-matches-nothing", (*path, index), f"`{glob}` matches nothing locked of `{server}`")

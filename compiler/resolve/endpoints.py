@@ -10,7 +10,7 @@ from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.select import excepted, select
 from meshplan.compiler.resolved import ResolvedEndpoint, ResolvedOffer
 from meshplan.compiler.suggest import did_you_mean
-from meshplan.compiler.syntax.virtual import Include, ToolOverride, Virtual
+from meshplan.compiler.syntax.virtual import BindingInclude, ServerInclude, ToolOverride, Virtual, WorkflowInclude
 from meshplan.schemas.capability import KINDS, CapabilityKey
 from meshplan.schemas.surface import declared_arguments
 
@@ -22,21 +22,13 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
     live: dict[str, Path] = {}
     for index, include in enumerate(virtual.include):
         place = (*path, "include", index)
-        if not context.known("server", include.server, context.mesh.servers, (*place, "server")):
-            continue
-        if include.resources == "live":
-            live[include.server] = (*place, "resources")
-        before = len(context.found)
-        chosen = _include(context, include, place)
-        if (
-            not chosen
-            and len(context.found) == before
-            and include.server in context.locks
-            and include.resources != "live"
-        ):
-            context.say("include-empty", place, f"this include of `{include.server}` selects nothing", help=_HOW)
-        offers += chosen
-    unlocked = any(i.server not in context.locks for i in virtual.include if i.server in context.mesh.servers)
+        if isinstance(include, ServerInclude):
+            offers += _of_server(context, include, live, place)
+        elif isinstance(include, BindingInclude):
+            offers += _of_binding(context, include, place)
+        else:
+            offers += _of_workflow(context, include, place)
+    unlocked = any(isinstance(i, ServerInclude) and i.server not in context.locks for i in virtual.include)
     offers = _overridden(context, path, virtual.tools, offers, quiet=unlocked)
     offers = _distinct(context, path, offers)
     order = {kind: position for position, kind in enumerate(KINDS)}
@@ -47,7 +39,48 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
 _HOW = "add `tools`, `prompts`, `resources` or `templates`"
 
 
-def _include(context: Context, include: Include, path: Path) -> list[ResolvedOffer]:
+def _of_server(context: Context, include: ServerInclude, live: dict[str, Path], path: Path) -> list[ResolvedOffer]:
+    if not context.known("server", include.server, context.mesh.servers, (*path, "server")):
+        return []
+    if include.resources == "live":
+        live[include.server] = (*path, "resources")
+    before = len(context.found)
+    chosen = _selected(context, include, path)
+    quiet = len(context.found) > before or include.server not in context.locks or include.resources == "live"
+    if not chosen and not quiet:
+        context.say("include-empty", path, f"this include of `{include.server}` selects nothing", help=_HOW)
+    return chosen
+
+
+def _of_binding(context: Context, include: BindingInclude, path: Path) -> list[ResolvedOffer]:
+    if not context.known("binding", include.binding, context.mesh.bindings, (*path, "binding")):
+        return []
+    made = [key for key in context.capabilities if key.server == f"binding:{include.binding}"]
+    if include.operations:
+        names = [key.name for key in made]
+        wanted = {
+            name
+            for index, name in enumerate(include.operations)
+            if context.known("operation", name, names, (*path, "operations", index))
+        }
+        made = [key for key in made if key.name in wanted]
+    prefix = include.prefix or ""
+    return [_offer(context, key, prefix, path) for key in sorted(made)]
+
+
+def _of_workflow(context: Context, include: WorkflowInclude, path: Path) -> list[ResolvedOffer]:
+    if not context.known("workflow", include.workflow, context.mesh.workflows, (*path, "workflow")):
+        return []
+    key = CapabilityKey(f"workflow:{include.workflow}", "tool", include.workflow)
+    return [_offer(context, key, include.prefix or "", path)]
+
+
+def _offer(context: Context, key: CapabilityKey, prefix: str, path: Path) -> ResolvedOffer:
+    """A tool that the mesh makes, under the name in its definition."""
+    return ResolvedOffer(key, prefix + str(context.capabilities[key].locked.definition["name"]), None, {}, (), path)
+
+
+def _selected(context: Context, include: ServerInclude, path: Path) -> list[ResolvedOffer]:
     gone = excepted(context, include, path)
     offers: list[ResolvedOffer] = []
     for kind in KINDS:

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.context import Context
-from meshplan.compiler.syntax.access import RuleEntry
+from meshplan.compiler.suggest import closest
+from meshplan.compiler.syntax.access import Reach
 from meshplan.compiler.syntax.selectors import ByEffect
-from meshplan.compiler.syntax.virtual import Include
-from meshplan.schemas.capability import CapabilityKey, Kind
-from meshplan.schemas.decide import glob_match
+from meshplan.compiler.syntax.virtual import ServerInclude
+from meshplan.schemas.capability import KINDS, CapabilityKey, Kind
+from meshplan.schemas.globs import glob_match
 
 KEY_OF: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
-Selecting = Include | RuleEntry
+Selecting = ServerInclude | Reach
 
 
 def is_glob(text: str) -> bool:
@@ -37,7 +38,7 @@ def select(context: Context, server: str, selecting: Selecting, kind: Kind, path
         if not chosen:
             context.say("glob-matches-nothing", place, f"no locked {kind} of `{server}` has that effect")
     else:
-        live = kind == "resource" and isinstance(selecting, RuleEntry)
+        live = kind == "resource" and isinstance(selecting, Reach)
         chosen = _by_globs(context, server, kind, selector, place, lenient=live)
     return [CapabilityKey(server, kind, name) for name in chosen]
 
@@ -58,8 +59,6 @@ def _by_globs(context: Context, server: str, kind: Kind, globs: list[str], path:
 
 
 def _unknown(context: Context, server: str, kind: Kind, name: str, path: Path) -> None:
-    from meshplan.compiler.suggest import closest
-
     meant = closest(name, context.locks[server].names(kind))
     context.say(
         f"unknown-{kind}",
@@ -70,7 +69,7 @@ def _unknown(context: Context, server: str, kind: Kind, name: str, path: Path) -
     )
 
 
-def excepted(context: Context, include: Include, path: Path) -> set[str]:
+def excepted(context: Context, include: ServerInclude, path: Path) -> set[str]:
     """The upstream names that an include takes away; a plain name that does not exist is a slip that exposes."""
     lock = context.locks.get(include.server)
     if lock is None:
@@ -83,3 +82,67 @@ def excepted(context: Context, include: Include, path: Path) -> set[str]:
             context.known("tool", glob, names, (*path, "except", index))
         gone |= matched
     return gone
+
+
+def reached(context: Context, reach: Reach, path: Path) -> list[CapabilityKey]:
+    """The capabilities that a rule, a budget or an invariant means: by maker, then by effect and tag."""
+    makers = _makers(context, reach, path)
+    kinds: list[Kind] = [kind for kind in KINDS if getattr(reach, KEY_OF[kind]) is not None]
+    found: list[CapabilityKey] = []
+    for maker in makers:
+        if ":" in maker:
+            found += [] if kinds else _made(context, maker, reach, path)
+        elif kinds:
+            for kind in kinds:
+                found += select(context, maker, reach, kind, path)
+        elif maker in context.locks:
+            found += context.locks[maker].definitions
+    if reach.effect is not None:
+        wanted = {reach.effect} if isinstance(reach.effect, str) else set(reach.effect)
+        found = [key for key in found if context.capabilities[key].effect in wanted]
+    if reach.tag is not None:
+        tags = {tag for server in context.mesh.servers.values() for tag in server.tags}
+        context.known("tag", reach.tag, tags, (*path, "tag"))
+        found = [key for key in found if reach.tag in context.capabilities[key].tags]
+    return found
+
+
+def _makers(context: Context, reach: Reach, path: Path) -> list[str]:
+    """Servers by name, and `binding:NAME` or `workflow:NAME`; nothing named means all of them."""
+    if reach.binding is not None:
+        known = context.known("binding", reach.binding, context.mesh.bindings, (*path, "binding"))
+        return [f"binding:{reach.binding}"] if known else []
+    if reach.workflow is not None:
+        known = context.known("workflow", reach.workflow, context.mesh.workflows, (*path, "workflow"))
+        return [f"workflow:{reach.workflow}"] if known else []
+    if reach.server is None:
+        made = [
+            *(f"binding:{name}" for name in context.mesh.bindings),
+            *(f"workflow:{n}" for n in context.mesh.workflows),
+        ]
+        return [*sorted(context.mesh.servers), *sorted(made)]
+    return named_servers(context, reach.server, path)
+
+
+def named_servers(context: Context, server: str | list[str], path: Path) -> list[str]:
+    """The servers that are named and exist."""
+    if isinstance(server, str):
+        return [server] if context.known("server", server, context.mesh.servers, (*path, "server")) else []
+    return [
+        name
+        for index, name in enumerate(server)
+        if context.known("server", name, context.mesh.servers, (*path, "server", index))
+    ]
+
+
+def _made(context: Context, maker: str, reach: Reach, path: Path) -> list[CapabilityKey]:
+    """The tools of a binding or workflow, narrowed to the operations that are named."""
+    keys = [key for key in context.capabilities if key.server == maker]
+    if not reach.operations:
+        return keys
+    names = [key.name for key in keys]
+    return [
+        CapabilityKey(maker, "tool", name)
+        for index, name in enumerate(reach.operations)
+        if context.known("operation", name, names, (*path, "operations", index))
+    ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Span
-from meshplan.compiler.rules import access, lock, names, routing, shape, yaml
+from meshplan.compiler.rules import access, language, lock, names, routing, shape, suppression, yaml
 from meshplan.compiler.rules.model import Rule
 
 RULES: tuple[Rule, ...] = (
     *yaml.RULES,
+    *suppression.RULES,
     *shape.RULES,
     *names.RULES,
     *routing.RULES,
     *access.RULES,
+    *language.RULES,
     *lock.RULES,
 )
 BY_SLUG: dict[str, Rule] = {rule.slug: rule for rule in RULES}

@@ -68,4 +68,21 @@ RULES = (
         _GRANTS,
         level="warning",
     ),
+    Rule(
+        "MESH408",
+        "models-without-binding",
+        "`models` stands in a rule that names no binding",
+        "Models are named by calls of a language-model binding; elsewhere there is nothing to compare.",
+        "roles:\n  reader:\n    allow: [{server: notes, tools: {effect: read}, models: ['gpt-*']}]\n",
+        _ROLES,
+    ),
+    Rule(
+        "MESH409",
+        "claim-incomplete",
+        "a subject's claim says too little or too much",
+        "A subject is proved by one claim of one issuer, or asserted by keys.",
+        "identity:\n  issuers: {corp: {jwt: 'https://idp.example'}}\n  teams: {writers: {issuer: corp, claim: groups}}\n",
+        "identity:\n  issuers: {corp: {jwt: 'https://idp.example'}}\n"
+        "  teams: {writers: {issuer: corp, claim: groups, has: writers}}\n",
+    ),
 )

@@ -7,10 +7,18 @@ from meshplan.compiler.rules.model import Rule
 _VIRTUAL = "virtual:\n  desk:\n    include:\n      - {server: notes, tools: {effect: read}}\n"
 _GRANTS = "grants:\n  - {role: reader, to: [{team: writers}]}\n"
 _ROLES = "roles:\n  reader:\n    allow: [{server: notes, tools: {effect: read}}]\n"
+_SUBJECTS = "Subjects are declared in `identity`, with who may assert them."
+_MAPPED = (
+    "bindings:\n  docs:\n    contract: collection/v1\n    as: doc\n    provider: notes\n    map:\n"
+    "      LIST: {tool: list_notes, in: {limit: args.limit}, out: {items: result.notes}}\n"
+    "      GET: {tool: get_note, in: {id: int(args.id)}, out: {item: result}}\n"
+)
+_BUDGETS = "budgets:\n  month: {of: {team: writers}, limit: 1000 calls, per: month}\n"
 
 
 def _unknown(code: str, kind: str, bad: str, good: str, why: str) -> Rule:
-    return Rule(code, f"unknown-{kind}", f"a {kind} is named that does not exist", why, bad, good)
+    article = "an" if kind[0] in "aeiou" else "a"
+    return Rule(code, f"unknown-{kind}", f"{article} {kind} is named that does not exist", why, bad, good)
 
 
 RULES = (
@@ -64,23 +72,11 @@ RULES = (
         "user",
         _GRANTS.replace("{team: writers}", "{user: ana}"),
         _GRANTS,
-        "A grant to a subject that nobody may assert either does nothing or gives it to whoever claims the name first.",
+        "A grant to a subject that nobody may assert does nothing, or gives access to whoever claims the name first.",
     ),
-    _unknown("MESH209", "team", _GRANTS.replace("writers", "writer"), _GRANTS, "Subjects are declared in `identity`."),
-    _unknown(
-        "MESH210",
-        "agent",
-        _GRANTS.replace("{team: writers}", "{agent: ci}"),
-        _GRANTS,
-        "Subjects are declared in `identity`.",
-    ),
-    _unknown(
-        "MESH211",
-        "application",
-        _GRANTS.replace("{team: writers}", "{application: portal}"),
-        _GRANTS,
-        "Subjects are declared in `identity`.",
-    ),
+    _unknown("MESH209", "team", _GRANTS.replace("writers", "writer"), _GRANTS, _SUBJECTS),
+    _unknown("MESH210", "agent", _GRANTS.replace("{team: writers}", "{agent: ci}"), _GRANTS, _SUBJECTS),
+    _unknown("MESH211", "application", _GRANTS.replace("{team: writers}", "{application: portal}"), _GRANTS, _SUBJECTS),
     _unknown(
         "MESH212",
         "argument",
@@ -95,6 +91,56 @@ RULES = (
         _VIRTUAL + "    tools:\n      get_note: {description: one note}\n",
         "A change to a tool that the endpoint does not offer has no effect.",
     ),
+    _unknown(
+        "MESH214",
+        "issuer",
+        "identity:\n  teams: {writers: {issuer: corp, claim: groups, has: w}}\n",
+        "identity:\n  issuers: {corp: {jwt: 'https://idp.example'}}\n"
+        "  teams: {writers: {issuer: corp, claim: groups, has: w}}\n",
+        "A subject that nobody vouches for is never proved.",
+    ),
+    _unknown(
+        "MESH215",
+        "contract",
+        _MAPPED.replace("collection/v1", "colection/v1"),
+        _MAPPED,
+        "A binding is measured against its contract; without one there is nothing to keep.",
+    ),
+    _unknown(
+        "MESH216",
+        "binding",
+        _VIRTUAL + "      - {binding: dosc}\n",
+        _MAPPED + _VIRTUAL + "      - {binding: docs}\n",
+        "Callers target bindings by name.",
+    ),
+    _unknown(
+        "MESH217",
+        "workflow",
+        _VIRTUAL + "      - {workflow: triage}\n",
+        _VIRTUAL,
+        "A workflow that is not declared cannot be offered.",
+    ),
+    _unknown(
+        "MESH218",
+        "operation",
+        _MAPPED.replace("GET:", "FETCH:").replace("LIST:", "GET: {tool: get_note}\n      LIST:"),
+        _MAPPED,
+        "A contract names its operations; another one is never called.",
+    ),
+    _unknown(
+        "MESH219",
+        "field",
+        _MAPPED.replace("items: result.notes", "items: result.notes, itmes: result.notes"),
+        _MAPPED,
+        "Callers read what the contract promises; anything else is lost.",
+    ),
+    _unknown(
+        "MESH220",
+        "budget",
+        "moved: [{budget: {from: monthly, to: mnth}}]\n" + _BUDGETS,
+        "moved: [{budget: {from: monthly, to: month}}]\n" + _BUDGETS,
+        "What is spent follows a budget to its new name, which must exist.",
+    ),
     Rule(
         "MESH221",
         "glob-matches-nothing",
@@ -103,5 +149,33 @@ RULES = (
         _VIRTUAL.replace("{effect: read}", "[get_*, fetch_*]"),
         _VIRTUAL.replace("{effect: read}", "[get_*, list_*]"),
         level="warning",
+    ),
+    _unknown(
+        "MESH222",
+        "policy",
+        "policies: {use: [builtin/save-defaults]}\n",
+        "policies: {use: []}\n",
+        "A guardrail that is not there guards nothing.",
+    ),
+    _unknown(
+        "MESH223",
+        "tag",
+        "invariants:\n  - {name: quiet, never: {who: {team: writers}, reach: {tag: outbond}}}\n",
+        "servers:\n  notes: {stdio: [python, notes.py], tags: {outbound: [create_note]}}\n",
+        "Tags are given to capabilities in `servers`; another one selects nothing.",
+    ),
+    _unknown(
+        "MESH224",
+        "parameter",
+        "description: in ${param.regin}\nparameters: {region: {default: eu}}\n",
+        "description: in ${param.region}\nparameters: {region: {default: eu}}\n",
+        "Parameters are declared with a type, so that what a file means never depends on a machine.",
+    ),
+    _unknown(
+        "MESH225",
+        "path",
+        "environments:\n  prod: {patch: [{set: servers.note.timeout, to: 5s}]}\n",
+        "environments:\n  prod: {patch: [{set: servers.notes.stdio, to: [python, notes.py]}]}\n",
+        "A patch whose path does not exist would silently change nothing.",
     ),
 )

@@ -2,17 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from meshplan.compiler.syntax.access import SubjectRef
+from meshplan.compiler.syntax.servers import HeaderName, Url
 from meshplan.compiler.syntax.words import Day, Name, Text, Written
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+class JwtIssuer(Written):
+    """An OpenID Connect issuer; `audience` is declared only where tokens are not made for the endpoint's own URL."""
+
+    jwt: Url
+    audience: Text | None = None
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "ES256"]
+
+
+class ProxyIssuer(Written):
+    """A trusted proxy that has checked a client certificate and names its subject in a header."""
+
+    proxy_header: HeaderName
+
+
+_ISSUERS = {"jwt": JwtIssuer, "proxy_header": ProxyIssuer}
+
+
+def _issuer(value: Any) -> str | None:
+    if isinstance(value, Written):
+        return next(key for key, model in _ISSUERS.items() if isinstance(value, model))
+    return next((key for key in _ISSUERS if key in value), None) if isinstance(value, dict) else None
+
+
+Issuer = Annotated[
+    Annotated[JwtIssuer, Tag("jwt")] | Annotated[ProxyIssuer, Tag("proxy_header")],
+    Discriminator(
+        _issuer,
+        custom_error_type="mesh_form",
+        custom_error_message="wants a way to vouch for callers -- write `{jwt: https://idp.example}`",
+    ),
+]
 
 
 class Subject(Written):
-    """A team, agent or application that keys may assert."""
+    """A team, agent or application. With `issuer`, its tokens prove it: `claim` holds (`has`) or equals (`is`) a value."""
 
     description: Text | None = None
+    issuer: Name | None = None
+    claim: Text | None = None
+    has: Text | None = None
+    is_: Annotated[Text | None, Field(alias="is")] = None
+
+
+class Users(Written):
+    """Users: everybody that `issuer` names by `claim`, and those in `named`, whom keys may assert."""
+
+    issuer: Name | None = None
+    claim: Text = "sub"
+    named: list[Name] = []
 
 
 class Assertion(Written):
@@ -32,11 +81,16 @@ class KeyEntry(Assertion):
 
 
 class Identity(Written):
-    """Who may call. `local` is what the loopback profile of `mesh up` and `mesh stdio` proves."""
+    """Who may call. `local` is what the loopback profile of `mesh up` and `mesh stdio` proves.
 
-    users: dict[Name, Subject] = {}
+    `exclusive` lists subjects of which nobody has two.
+    """
+
+    issuers: dict[Name, Issuer] = {}
+    users: Users = Users()
     teams: dict[Name, Subject] = {}
     agents: dict[Name, Subject] = {}
     applications: dict[Name, Subject] = {}
     keys: dict[Name, KeyEntry] = {}
     local: Assertion | None = None
+    exclusive: list[Annotated[list[SubjectRef], Field(min_length=2)]] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from meshplan.compiler.syntax.words import Duration, Glob, Secret, Text, TextOrSecret, Written, bad_value
+from meshplan.compiler.syntax.auth import Auth
+from meshplan.compiler.syntax.words import Duration, Glob, Text, TextOrSecret, Written, bad_value
 
 
 def _url(value: Any) -> Any:
@@ -31,6 +32,7 @@ def _url(value: Any) -> Any:
 Url = Annotated[str, BeforeValidator(_url)]
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+TagName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
 
 class Effects(Written):
@@ -41,10 +43,19 @@ class Effects(Written):
     destructive: list[Glob] = []
 
 
-class Bearer(Written):
-    """`Authorization: Bearer …` (RFC 6750)."""
+class Retry(Written):
+    """Repeats of calls that may be repeated: effect `read`, or declared `idempotent`."""
 
-    bearer: Secret
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    backoff: Duration = 200
+    idempotent: list[Glob] = []
+
+
+class Breaker(Written):
+    """After so many failures in a row no call is sent until the cooldown has passed."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    cooldown: Duration = 30_000
 
 
 class AnyServer(Written):
@@ -52,16 +63,22 @@ class AnyServer(Written):
 
     description: Text | None = None
     timeout: Duration | None = None
+    retry: Retry | None = None
+    breaker: Breaker | None = None
     effects: Effects = Effects()
+    tags: dict[TagName, list[Glob]] = {}
     resources: list[Glob] = []
+    on_drift: Literal["block", "warn"] = "block"
+    sessions: Literal["shared", "per_client"] | None = None
 
 
 class HttpServer(AnyServer):
     """A server that speaks streamable HTTP."""
 
     http: Url
+    replicas: list[Url] = []
     headers: dict[HeaderName, TextOrSecret] = {}
-    auth: Bearer | None = None
+    auth: Auth | None = None
 
 
 class StdioServer(AnyServer):
@@ -70,22 +87,50 @@ class StdioServer(AnyServer):
     stdio: Annotated[list[Text], Field(min_length=1)]
     env: dict[EnvName, TextOrSecret] = {}
     cwd: Text = "."
+    instances: Literal["one", "per_worker"] = "one"
 
 
-TRANSPORTS = ("http", "stdio")
+class OpenApiServer(AnyServer):
+    """An HTTP API described by an OpenAPI document, whose operations become tools."""
+
+    openapi: Text
+    url: Url
+    headers: dict[HeaderName, TextOrSecret] = {}
+    auth: Auth | None = None
+
+
+class Tunnel(Written):
+    """A server under development connects to the mesh by itself (`mesh tunnel`)."""
+
+
+class TunnelServer(AnyServer):
+    """A server that `mesh tunnel` brings in while it is being developed."""
+
+    tunnel: Tunnel
+
+
+TRANSPORTS: dict[str, type[AnyServer]] = {
+    "http": HttpServer,
+    "stdio": StdioServer,
+    "openapi": OpenApiServer,
+    "tunnel": TunnelServer,
+}
 
 
 def _transport(value: Any) -> str | None:
     if isinstance(value, AnyServer):
-        return "http" if isinstance(value, HttpServer) else "stdio"
+        return next(key for key, model in TRANSPORTS.items() if isinstance(value, model))
     return next((key for key in TRANSPORTS if key in value), None) if isinstance(value, dict) else None
 
 
 Server = Annotated[
-    Annotated[HttpServer, Tag("http")] | Annotated[StdioServer, Tag("stdio")],
+    Annotated[HttpServer, Tag("http")]
+    | Annotated[StdioServer, Tag("stdio")]
+    | Annotated[OpenApiServer, Tag("openapi")]
+    | Annotated[TunnelServer, Tag("tunnel")],
     Discriminator(
         _transport,
         custom_error_type="no_transport",
-        custom_error_message="a server needs exactly one of `http` and `stdio`",
+        custom_error_message="a server needs exactly one of `http`, `stdio`, `openapi` and `tunnel`",
     ),
 ]

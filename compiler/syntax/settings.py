@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from meshplan.compiler.syntax.servers import Url
-from meshplan.compiler.syntax.words import Size, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, Secret, Size, Text, Written, bad_value
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})\Z")
 
@@ -23,19 +23,42 @@ def _listen(value: Any) -> Any:
 
 Listen = Annotated[str, BeforeValidator(_listen)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
 
 
 class Concurrency(Written):
     """Calls that may run at once."""
 
     per_principal: Count = 64
+    per_upstream: Count = 256
 
 
 class Limits(Written):
     """Bounds on what one caller can cost."""
 
     body: Size = 4 * 1024 * 1024
+    depth: Annotated[int, Field(ge=4, le=128)] = 64
+    headers: Size = 32 * 1024
+    idle_streams: Count = 1000
     concurrency: Concurrency = Concurrency()
+
+
+class Redis(Written):
+    """Counters that several runtimes share; `fail` says what happens while they cannot be reached."""
+
+    redis: Secret
+    fail: Literal["closed", "local"] = "closed"
+
+
+class Ledger(Written):
+    """Where every attempt is recorded, how surely, and for how long; `arguments` lists what is kept of them."""
+
+    path: Text = "./ledger"
+    durability: Literal["default", "strict"] = "default"
+    overflow: Literal["block", "refuse"] = "block"
+    retention: Duration | None = None
+    arguments: list[Text] = []
+    results: list[Text] = []
 
 
 class Runtime(Written):
@@ -43,5 +66,11 @@ class Runtime(Written):
 
     listen: Listen = "127.0.0.1:8700"
     public_url: Url | None = None
+    admin_listen: Listen | None = None
     allowed_origins: list[Url] = []
+    trusted_proxies: list[Network] = []
+    private_networks: list[Network] = []
+    seal_keys: list[Secret] = []
+    counters: Redis | None = None
+    ledger: Ledger | None = None
     limits: Limits = Limits()

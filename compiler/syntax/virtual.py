@@ -1,19 +1,19 @@
-"""`virtual:` as written: curated sets of capabilities, each under one endpoint."""
+"""`virtual:` as written: curated sets of capabilities, each under one endpoint, with a strategy."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Glob, Name, Text, Written
+from meshplan.compiler.syntax.words import Duration, Glob, Name, Size, Text, Written
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,128}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,64}$")]
 
 
-class Include(Written):
+class ServerInclude(Written):
     """Capabilities of one server; `except` takes away by upstream name, `prefix` is put before tool and prompt names."""
 
     server: Name
@@ -25,6 +25,42 @@ class Include(Written):
     prefix: Prefix | None = None
 
 
+class BindingInclude(Written):
+    """The operations of a binding, each as one tool."""
+
+    binding: Name
+    operations: list[Text] = []
+    prefix: Prefix | None = None
+
+
+class WorkflowInclude(Written):
+    """A workflow, as one tool."""
+
+    workflow: Name
+    prefix: Prefix | None = None
+
+
+_INCLUDES = {"server": ServerInclude, "binding": BindingInclude, "workflow": WorkflowInclude}
+
+
+def _include(value: Any) -> str | None:
+    if isinstance(value, Written):
+        return next(key for key, model in _INCLUDES.items() if isinstance(value, model))
+    return next((key for key in _INCLUDES if key in value), None) if isinstance(value, dict) else None
+
+
+Include = Annotated[
+    Annotated[ServerInclude, Tag("server")]
+    | Annotated[BindingInclude, Tag("binding")]
+    | Annotated[WorkflowInclude, Tag("workflow")],
+    Discriminator(
+        _include,
+        custom_error_type="mesh_form",
+        custom_error_message="wants a server, a binding or a workflow -- write `{server: NAME, tools: all}` or the like",
+    ),
+]
+
+
 class ToolOverride(Written):
     """How one tool is shown: another name or description, arguments fixed by `set`, arguments taken away by `hide`."""
 
@@ -34,10 +70,77 @@ class ToolOverride(Written):
     hide: list[Text] = []
 
 
+class SearchSettings(Written):
+    """Meta-tools to find, describe and call; `pinned` tools are always listed."""
+
+    max_results: Annotated[int, Field(ge=1, le=100)] = 10
+    pinned: list[Text] = []
+
+
+class Search(Written):
+    """Callers find tools by searching."""
+
+    search: SearchSettings
+
+
+class CodeSettings(Written):
+    """Bounds of one program."""
+
+    wall: Duration = 5_000
+    memory: Size = 64 * 1024 * 1024
+    calls: Annotated[int, Field(ge=1, le=10_000)] = 50
+    output: Size = 256 * 1024
+
+
+class Code(Written):
+    """Callers send a program that calls tools."""
+
+    code: CodeSettings
+
+
+class PluginSettings(Written):
+    """A strategy of an installed package, pinned by name and version."""
+
+    name: Text
+    version: Text
+    settings: dict[Text, Any] = {}
+
+
+class Plugin(Written):
+    """A strategy that a package brings (entry point group `meshplan.strategies`)."""
+
+    plugin: PluginSettings
+
+
+_STRATEGIES = {"search": Search, "code": Code, "plugin": Plugin}
+
+
+def _strategy(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "word"
+    if isinstance(value, Written):
+        return next(key for key, model in _STRATEGIES.items() if isinstance(value, model))
+    return next((key for key in _STRATEGIES if key in value), None) if isinstance(value, dict) else None
+
+
+Strategy = Annotated[
+    Annotated[Literal["passthrough", "search", "code"], Tag("word")]
+    | Annotated[Search, Tag("search")]
+    | Annotated[Code, Tag("code")]
+    | Annotated[Plugin, Tag("plugin")],
+    Discriminator(
+        _strategy,
+        custom_error_type="mesh_form",
+        custom_error_message="wants a strategy -- write `passthrough`, `search`, `code`, or `{code: {wall: 5s}}` and the like",
+    ),
+]
+
+
 class Virtual(Written):
-    """One endpoint. `tools` is keyed by the name after `prefix`."""
+    """One endpoint. `tools` is keyed by the name after `prefix`; `max_tokens` bounds what its lists cost a client."""
 
     description: Text | None = None
-    strategy: Literal["passthrough"] = "passthrough"
+    strategy: Strategy = "passthrough"
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     include: Annotated[list[Include], Field(min_length=1)]
     tools: dict[Text, ToolOverride] = {}

@@ -6,11 +6,12 @@ import json
 import re
 from datetime import date
 
+from meshplan.compiler.assemble import assemble
+from meshplan.compiler.draft import Draft
+from meshplan.compiler.load import source, syntax
 from meshplan.compiler.lockfile import ServerLock, lock_path, locked, transport_identity, write_lock
 from meshplan.compiler.pipeline import Compiled, compile_mesh
 from meshplan.compiler.reader import MemoryReader
-from meshplan.compiler.source import read_yaml
-from meshplan.compiler.syntax import read_mesh
 from meshplan.schemas.capability import CapabilityKey
 
 TODAY = date(2026, 11, 22)
@@ -73,13 +74,16 @@ DEFINITIONS = {
 }
 
 
-def lock_texts(text):
+def lock_texts(text, files=None, environment=None):
     """The lock files that a mesh would have: for every server that this module knows."""
-    root, _ = read_yaml("mesh.yaml", text)
-    mesh = read_mesh(root)[0] if root is not None else None
-    if mesh is None:
+    draft = Draft(MemoryReader({"mesh.yaml": text, **(files or {})}), "mesh.yaml", TODAY, environment)
+    for compiler_pass in (source, assemble, syntax):
+        draft, _ = compiler_pass(draft)
+    if draft.mesh is None:
         return {}
-    return {lock_path(name): lock_text(name, server) for name, server in mesh.servers.items() if name in DEFINITIONS}
+    return {
+        lock_path(name): lock_text(name, server) for name, server in draft.mesh.servers.items() if name in DEFINITIONS
+    }
 
 
 def lock_text(name, server):
@@ -109,6 +113,18 @@ def with_sections(changed, base=BASE):
     return kept + changed
 
 
-def compile_text(text, today=TODAY, **files) -> Compiled:
-    locks = lock_texts(text)
-    return compile_mesh(MemoryReader({"mesh.yaml": text, **locks, **files}), today=today)
+def compile_text(text, today=TODAY, files=None, environment=None, **options) -> Compiled:
+    reader = MemoryReader({"mesh.yaml": text, **lock_texts(text, files, environment), **(files or {})})
+    return compile_mesh(reader, today=today, environment=environment, **options)
+
+
+def compile_case(text, **options) -> Compiled:
+    """A case file: `#+ sections` first puts its sections in place of BASE's own, `#env NAME` picks an environment,
+    and what follows a line `#@ PATH` is another file."""
+    main, *others = re.split(r"^#@ (.+)\n", text, flags=re.MULTILINE)
+    files = dict(zip(others[::2], others[1::2], strict=True))
+    environment = re.match(r"#env (\S+)\n", main)
+    main = main[environment.end() :] if environment else main
+    if main.startswith("#+ sections\n"):
+        main = with_sections(main.removeprefix("#+ sections\n"))
+    return compile_text(main, files=files, environment=environment[1] if environment else None, **options)

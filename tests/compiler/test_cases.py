@@ -1,5 +1,7 @@
 """Drop a file into cases/{ok,warn,error} = add a test. Beside it, NAME.txt has every diagnostic, one a line.
 
+meshes.compile_case says what its comment lines `#+ sections`, `#env NAME` and `#@ FILE` mean.
+
 MESH_UPDATE_CASES=1 writes the .txt files anew; read the diff before you commit it.
 """
 
@@ -7,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from meshes import compile_text, with_sections
+from meshes import compile_case
 
 from meshplan.compiler.render.concise import render_concise
 from meshplan.compiler.render.view import view
@@ -16,15 +18,9 @@ CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*/*.yaml"))
 
 
-def source(path):
-    """The case as it stands, or a section in place of the base mesh's own where its first line says `#+ sections`."""
-    text = path.read_bytes().decode("utf-8")
-    return with_sections(text.removeprefix("#+ sections\n")) if text.startswith("#+ sections\n") else text
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_a_case_says_exactly_what_is_expected(path):
-    compiled = compile_text(source(path))
+    compiled = compile_case(path.read_bytes().decode())
     said = render_concise(view(compiled.diagnostics, compiled.texts))
     expected = path.with_suffix(".txt")
     if os.environ.get("MESH_UPDATE_CASES"):
@@ -35,6 +31,7 @@ def test_a_case_says_exactly_what_is_expected(path):
     assert (compiled.bundle is None) == (kind == "error")
     assert ("error" in worst) == (kind == "error")
     assert bool(worst) == (kind != "ok")
+    assert (compiled.bundle is not None) or worst
 
 
 def test_there_are_cases_of_every_kind():

@@ -77,7 +77,7 @@ def test_damage_to_the_file_is_refused(bundle, change, code):
     [
         (lambda ir: ir.update(format=2), "format"),
         (lambda ir: ir.pop("format"), "format"),
-        (lambda ir: ir.update(budgets={}), "shape"),
+        (lambda ir: ir.update(surprises={}), "shape"),
         (lambda ir: ir["servers"]["s"].update(surprise=True), "shape"),
         (lambda ir: ir["servers"]["s"].update(timeout_ms="1"), "shape"),
         (lambda ir: ir["servers"].clear(), "dangling"),

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshplan.schemas import plan as p
-from meshplan.schemas.decide import Decider, Principal, glob_match
+from meshplan.schemas.decide import Decider, Principal
+from meshplan.schemas.globs import glob_match
 
 TODAY = date(2026, 11, 22)
 CAPABILITIES = [f"s/tool/t{i}" for i in range(4)]

@@ -1,0 +1,72 @@
+"""What is known of a mesh while it is edited: the newest findings, and the last names and places that could be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from meshplan.compiler.diagnostics import Diagnostics, Span
+from meshplan.compiler.lockfile import ServerLock
+from meshplan.compiler.marks import MapNode
+from meshplan.compiler.pipeline import compile_mesh
+from meshplan.compiler.reader import Reader
+from meshplan.compiler.resolved import KnownCapability
+from meshplan.schemas.capability import CapabilityKey
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The files of a folder, with the editor's unsaved buffers on top."""
+
+    under: Reader
+    buffers: Mapping[str, str]
+
+    def read(self, path: str) -> str | None:
+        """See ``Reader``."""
+        return self.buffers[path] if path in self.buffers else self.under.read(path)
+
+    def names(self, pattern: str) -> list[str]:
+        """See ``Reader``."""
+        return self.under.names(pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One look at a mesh. ``diagnostics`` and ``texts`` are of now; the rest may be of the last time that it parsed."""
+
+    diagnostics: Diagnostics = ()
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    root: MapNode | None = None
+    locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
+    capabilities: Mapping[CapabilityKey, KnownCapability] = field(
+        default_factory=dict[CapabilityKey, KnownCapability]
+    )
+
+    def section(self, *path: str) -> MapNode | None:
+        """The mapping at a path of keys."""
+        node: Any = self.root
+        for part in path:
+            node = node.get(part) if isinstance(node, MapNode) else None
+        return node if isinstance(node, MapNode) else None
+
+    def place(self, *path: str) -> Span | None:
+        """Where the key at the end of a path of keys stands."""
+        holder = self.section(*path[:-1])
+        return holder.at[path[-1]].key_span() if holder is not None and path[-1] in holder.at else None
+
+
+def analyse(reader: Reader, *, entry: str, today: date, before: Analysis) -> Analysis:
+    """Compile, and keep of ``before`` what a document that does not parse has lost."""
+    compiled = compile_mesh(reader, today=today, entry=entry)
+    draft = compiled.draft
+    root = draft.whole or draft.root
+    capabilities = draft.resolved.capabilities if draft.resolved is not None else {}
+    return Analysis(
+        diagnostics=compiled.diagnostics,
+        texts=compiled.texts,
+        root=before.root if root is None else root,
+        locks=draft.locks or before.locks,
+        capabilities=capabilities or before.capabilities,
+    )

@@ -1,0 +1,136 @@
+"""Servers: transports, references to secrets, and what was declared when they were locked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from meshplan.compiler.lockfile import ServerLock
+from meshplan.compiler.syntax import auth as written
+from meshplan.compiler.syntax.servers import (
+    AnyServer,
+    HttpServer,
+    OpenApiServer,
+    Retry,
+    StdioServer,
+)
+from meshplan.compiler.syntax.words import EnvRef, ExecRef, FileRef
+from meshplan.schemas import plan
+from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.globs import glob_match
+
+DEFAULT_TIMEOUT_MS = 60_000
+_RELAYS: tuple[tuple[Literal["completions", "logging", "subscribe"], str, str | None], ...] = (
+    ("completions", "completions", None),
+    ("logging", "logging", None),
+    ("subscribe", "resources", "subscribe"),
+)
+
+
+def value(text: str | EnvRef | FileRef | ExecRef) -> plan.Value:
+    """A literal or a reference; a secret's value never comes this way."""
+    match text:
+        case EnvRef():
+            return plan.FromEnv(name=text.env)
+        case FileRef():
+            return plan.FromFile(path=text.file)
+        case ExecRef():
+            return plan.FromExec(argv=tuple(text.exec))
+        case _:
+            return plan.Literally(value=text)
+
+
+def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.Server:
+    """One server; ``relays`` is what its lock says that it declared."""
+    capabilities: Mapping[str, Any] = {} if lock is None else lock.capabilities
+    return plan.Server(
+        transport=transport(server),
+        timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS,
+        relays=tuple(word for word, section, flag in _RELAYS if _declares(capabilities, section, flag)),
+        retry=None if server.retry is None else _retry(name, server.retry, lock),
+        breaker=None
+        if server.breaker is None
+        else plan.Breaker(failures=server.breaker.failures, cooldown_ms=server.breaker.cooldown),
+        on_drift=server.on_drift,
+        sessions=server.sessions or "shared",
+    )
+
+
+def _declares(capabilities: Mapping[str, Any], section: str, flag: str | None) -> bool:
+    found = capabilities.get(section)
+    return isinstance(found, dict) and (flag is None or bool(cast("dict[str, Any]", found).get(flag)))
+
+
+def _retry(server: str, retry: Retry, lock: ServerLock | None) -> plan.Retry:
+    tools = [] if lock is None else lock.names("tool")
+    idempotent = [tool for tool in tools if any(glob_match(glob, tool) for glob in retry.idempotent)]
+    ids = tuple(sorted(CapabilityKey(server, "tool", tool).id for tool in idempotent))
+    return plan.Retry(attempts=retry.attempts, backoff_ms=retry.backoff, idempotent=ids)
+
+
+def transport(
+    server: AnyServer,
+) -> plan.HttpTransport | plan.StdioTransport | plan.OpenApiTransport | plan.TunnelTransport:
+    """How the runtime reaches a server."""
+    match server:
+        case HttpServer():
+            return plan.HttpTransport(
+                url=server.http,
+                replicas=tuple(server.replicas),
+                headers={name: value(text) for name, text in sorted(server.headers.items())},
+                auth=lower_auth(server.auth),
+            )
+        case StdioServer():
+            return plan.StdioTransport(
+                argv=tuple(server.stdio),
+                env={name: value(text) for name, text in sorted(server.env.items())},
+                cwd=server.cwd,
+                instances=server.instances,
+            )
+        case OpenApiServer():
+            return plan.OpenApiTransport(
+                document=server.openapi,
+                url=server.url,
+                headers={name: value(text) for name, text in sorted(server.headers.items())},
+                auth=lower_auth(server.auth),
+            )
+        case _:
+            return plan.TunnelTransport()
+
+
+def lower_auth(auth: written.Written | None) -> plan.Auth | None:
+    """How the mesh proves itself."""
+    match auth:
+        case written.Bearer():
+            return plan.BearerAuth(token=value(auth.bearer))
+        case written.HeaderAuth():
+            return plan.HeaderAuth(name=auth.header.name, value=value(auth.header.value))
+        case written.Basic():
+            return plan.BasicAuth(user=auth.basic.user, password=value(auth.basic.password))
+        case written.OAuth():
+            given = auth.oauth
+            return plan.OAuthAuth(
+                token_url=given.token_url,
+                client_id=given.client_id,
+                client_secret=value(given.client_secret),
+                scopes=tuple(sorted(set(given.scopes))),
+                audience=given.audience,
+            )
+        case written.Exchange():
+            wanted = auth.exchange
+            return plan.ExchangeAuth(
+                token_url=wanted.token_url,
+                audience=wanted.audience,
+                client_id=wanted.client_id,
+                client_secret=None if wanted.client_secret is None else value(wanted.client_secret),
+                scopes=tuple(sorted(set(wanted.scopes))),
+            )
+        case written.PerUser():
+            code = auth.per_user
+            return plan.PerUserAuth(
+                client_id=code.client_id,
+                client_secret=None if code.client_secret is None else value(code.client_secret),
+                scopes=tuple(sorted(set(code.scopes))),
+            )
+        case _:
+            return None

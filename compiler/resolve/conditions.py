@@ -1,0 +1,156 @@
+"""Expressions where they stand in the file: checked against the types that they will meet, placed to the character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from meshplan.compiler.diagnostics import Path, Span
+from meshplan.compiler.expressions import BOOL, DYN, Env, Expr, Ir, Problem, Type, arguments, check, lower, parse
+from meshplan.compiler.expressions import principal_type as principal
+from meshplan.compiler.marks import At, locate
+from meshplan.compiler.resolve.context import Context
+from meshplan.compiler.rules import report
+from meshplan.schemas.capability import CapabilityKey
+
+_FLAWS: dict[str, str] = {"unknown-field": "expression-field", "optional-unguarded": "expression-unguarded"}
+
+
+def compile_at(
+    context: Context, path: Path, text: str, env: Env, expect: Type = BOOL, *, may_be_absent: bool = False
+) -> Ir | None:
+    """One expression with one set of types; everything wrong with it is reported.
+
+    ``may_be_absent``: what it makes is left out where it reads something that is not there, so that needs no guard.
+    """
+    tree, problems = parse(text)
+    if tree is not None:
+        problems = check(tree, env, expect)
+    if may_be_absent:
+        problems = [problem for problem in problems if problem.code_slug != "optional-unguarded"]
+    _report(context, path, text, problems)
+    return lower(tree) if tree is not None and not _refused(problems) else None
+
+
+def principal_env(context: Context) -> Type:
+    """The type of `principal`: only declared subjects are ever in its lists."""
+    identity = context.mesh.identity
+    return principal(identity.teams, identity.agents, identity.applications)
+
+
+def compile_condition(
+    context: Context, path: Path, text: str, effect: Literal["allow", "deny"], covers: Sequence[CapabilityKey]
+) -> tuple[Ir | None, tuple[CapabilityKey, ...]]:
+    """A rule's condition, checked against every capability that the rule covers.
+
+    An argument that none of them has is an error; one that some lack takes those out of an allow (a warning), and is
+    an error in a deny. Returns the IR and what is still covered.
+    """
+    tree, problems = parse(text)
+    if tree is None:
+        _report(context, path, text, problems)
+        return None, tuple(covers)
+    lacking, problems = _check_each(context, tree, covers)
+    if lacking and len(lacking) < len(covers):
+        problems = [p for p in problems if p.code_slug != "unknown-field"]
+        _say_lacking(context, path, text, effect, lacking)
+        if effect == "deny":
+            return None, tuple(covers)
+        covers = [key for key in covers if key not in lacking]
+    _report(context, path, text, problems)
+    return (None if _refused(problems) else lower(tree)), tuple(covers)
+
+
+def _check_each(
+    context: Context, tree: Expr, covers: Sequence[CapabilityKey]
+) -> tuple[dict[CapabilityKey, Problem], list[Problem]]:
+    """Which capabilities lack an argument, and every distinct problem."""
+    who = principal_env(context)
+    lacking: dict[CapabilityKey, Problem] = {}
+    merged: dict[tuple[str, int, int], Problem] = {}
+    seen: dict[str, list[Problem]] = {}
+    for key in covers:
+        locked = context.capabilities[key].locked
+        if locked.digest not in seen:
+            seen[locked.digest] = check(tree, {"args": argument_types(key, locked.definition), "principal": who}, BOOL)
+        for problem in seen[locked.digest]:
+            if problem.code_slug == "unknown-field":
+                lacking.setdefault(key, problem)
+            merged.setdefault((problem.code_slug, problem.start, problem.end), problem)
+    if not covers:
+        for problem in check(tree, {"args": DYN, "principal": who}, BOOL):
+            merged[problem.code_slug, problem.start, problem.end] = problem
+    return lacking, sorted(merged.values(), key=lambda p: (p.start, p.code_slug))
+
+
+def argument_types(key: CapabilityKey, definition: Mapping[str, Any]) -> Type:
+    """What `args` is for a capability: the input schema's, a prompt's texts, or a resource's `uri`."""
+    if key.kind == "tool":
+        return arguments(definition.get("inputSchema"))
+    if key.kind == "prompt":
+        listed: Any = definition.get("arguments") or []
+        names = [str(entry.get("name")) for entry in listed if isinstance(entry, dict)]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportUnknownVariableType]
+        return arguments({"properties": {name: {"type": "string"} for name in names}})
+    return arguments({"properties": {"uri": {"type": "string"}}, "required": ["uri"]})
+
+
+def _say_lacking(
+    context: Context, path: Path, text: str, effect: Literal["allow", "deny"], lacking: Mapping[CapabilityKey, Problem]
+) -> None:
+    first = next(iter(lacking.values()))
+    names = ", ".join(f"`{key.server}.{key.name}`" for key in sorted(lacking)[:3])
+    more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+    span = place(context, path, text, first.start, first.end)
+    argument = text[first.start : first.end]
+    if effect == "allow":
+        message = f"{names}{more} have no `{argument}`: this allow does not cover them"
+        context.found.append(
+            report(
+                "condition-narrows", span, message, help="leave them out of the rule, or give them a rule of their own"
+            )
+        )
+    else:
+        message = f"{names}{more} have no `{argument}`: this deny would refuse every call of them"
+        context.found.append(
+            report("deny-unguarded", span, message, help="leave them out of the rule, or give them a rule of their own")
+        )
+
+
+def _refused(problems: Iterable[Problem]) -> bool:
+    return any(problem.level == "error" for problem in problems)
+
+
+def _report(context: Context, path: Path, text: str, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        span = place(context, path, text, problem.start, problem.end)
+        context.found.append(report(_slug(problem), span, problem.message, help=problem.help))
+
+
+def _slug(problem: Problem) -> str:
+    if problem.code_slug in _FLAWS:
+        return _FLAWS[problem.code_slug]
+    return "expression-doubtful" if problem.level == "warning" else "expression"
+
+
+def place(context: Context, path: Path, text: str, start: int, end: int) -> Span:
+    """A stretch of an expression as a span of the file; the whole scalar where escapes or folds stand between."""
+    at = locate(context.root, path)
+    whole = at.value_span()
+    offset = 0 if at.style is None else 1
+    if at.style in ("|", ">") or not _as_written(at, text, offset):
+        return whole
+    column = whole.column + offset + start
+    return Span(
+        whole.file,
+        whole.line,
+        column,
+        whole.line,
+        column + max(1, end - start),
+        whole.start + offset + start,
+        whole.start + offset + end,
+    )
+
+
+def _as_written(at: At, text: str, offset: int) -> bool:
+    """Whether the scalar stands on one line, character for character (YAML escapes change its length)."""
+    return at.start.line == at.end.line and at.end.index - at.start.index == len(text) + 2 * offset

@@ -1,0 +1,62 @@
+"""Policies and invariants: every name and selector in them must mean something; judging them comes later."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from meshplan.compiler.diagnostics import Path
+from meshplan.compiler.resolve.access import conjunction
+from meshplan.compiler.resolve.context import Context
+from meshplan.compiler.resolve.select import reached
+from meshplan.compiler.syntax.access import Reach
+from meshplan.compiler.syntax.guardrails import Invariant
+
+PACKS = ("builtin/safe-defaults",)
+
+
+def resolve_invariants(context: Context) -> dict[str, JsonValue]:
+    """Invariants by name, as data for whoever judges them; a selector that matches nothing guards nothing."""
+    found: dict[str, JsonValue] = {}
+    places: dict[str, Path] = {}
+    for index, invariant in enumerate(context.mesh.invariants):
+        path: Path = ("invariants", index)
+        if invariant.name in places:
+            related = ((places[invariant.name], "the other one"),)
+            context.say(
+                "duplicate-name", (*path, "name"), f"two invariants are named `{invariant.name}`", related=related
+            )
+            continue
+        places[invariant.name] = path
+        _check(context, invariant, (*path, "never"))
+        found[invariant.name] = invariant.never.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dict(sorted(found.items()))
+
+
+def _check(context: Context, invariant: Invariant, path: Path) -> None:
+    never = invariant.never
+    if never.who != "anyone":
+        conjunction(context, never.who, (*path, "who"))
+    if (never.reach is None) == (not never.reach_all):
+        context.say("missing-key", path, "give exactly one of `reach` and `reach_all`", key=True)
+    reaches: list[tuple[Reach, Path]] = [] if never.reach is None else [(never.reach, (*path, "reach"))]
+    reaches += [(reach, (*path, "reach_all", index)) for index, reach in enumerate(never.reach_all)]
+    for reach, place in reaches:
+        before = len(context.found)
+        if (
+            not reached(context, reach, place)
+            and len(context.found) == before
+            and set(context.locks) == set(context.mesh.servers)
+        ):
+            context.say(
+                "selector-matches-nothing",
+                place,
+                "this selector matches no capability: the invariant would guard nothing",
+            )
+
+
+def resolve_policies(context: Context) -> tuple[str, ...]:
+    """The packs in use, each of which must be known."""
+    packs = context.mesh.policies.use
+    for index, pack in enumerate(packs):
+        context.known("policy", pack, PACKS, ("policies", "use", index))
+    return tuple(sorted(set(packs)))

@@ -1,0 +1,43 @@
+"""`policies:`, `invariants:` and `acknowledge:` as written: what may never be, and what was agreed to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from meshplan.compiler.syntax.access import Reach, SubjectRef
+from meshplan.compiler.syntax.words import Day, Glob, Name, Text, Written
+
+
+class Policies(Written):
+    """Policy packs by name, and files with the user's own."""
+
+    use: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]] = []
+    files: list[Glob] = []
+
+
+class Never(Written):
+    """`who` may never reach `reach`, nor all of `reach_all` together within one endpoint or the whole mesh."""
+
+    who: SubjectRef | Literal["anyone"]
+    reach: Reach | None = None
+    reach_all: list[Reach] = []
+    within: Literal["endpoint", "mesh"] = "mesh"
+    unless: Text | None = None
+
+
+class Invariant(Written):
+    """A statement that must hold for every principal and capability."""
+
+    name: Name
+    description: Text | None = None
+    never: Never
+
+
+class Acknowledgement(Written):
+    """One change, by its fingerprint, that was agreed to until a date."""
+
+    change: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
+    reason: Text
+    until: Day

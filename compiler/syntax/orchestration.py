@@ -1,0 +1,70 @@
+"""`contracts:`, `bindings:` and `workflows:` as written: signatures, who provides them, and tools made of tools."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from meshplan.compiler.syntax.words import Duration, Name, Text, Written
+
+ContractName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/v[1-9][0-9]{0,3}$")]
+OperationName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
+Expression = Annotated[str, Field(min_length=1, max_length=4096)]
+"""An expression in the documented subset of CEL (docs/expressions.md)."""
+ToolRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}\..+$")]
+"""`SERVER.TOOL`, by upstream name."""
+
+
+class OperationEntry(Written):
+    """The signature of one operation, as JSON Schemas."""
+
+    description: Text | None = None
+    input: dict[str, Any]
+    output: dict[str, Any] = {}
+    optional: bool = False
+
+
+class ContractEntry(Written):
+    """A contract of the user's own."""
+
+    description: Text | None = None
+    operations: Annotated[dict[OperationName, OperationEntry], Field(min_length=1)]
+
+
+class Mapping(Written):
+    """One operation by one tool: `in` makes the tool's arguments from `args`, `out` the operation's result from `result`."""
+
+    tool: Text
+    in_: Annotated[dict[Text, Expression], Field(alias="in")] = {}
+    out: dict[Text, Expression] = {}
+
+
+class Binding(Written):
+    """A contract, offered by a provider server through an explicit mapping; tools are named after `as`."""
+
+    contract: ContractName
+    as_: Annotated[Name, Field(alias="as")]
+    provider: Name
+    map: Annotated[dict[OperationName, Mapping], Field(min_length=1)]
+
+
+class Step(Written):
+    """One call of a workflow; `when` may skip it, `on_error` says what a failure means."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-zA-Z0-9_]{0,62}$")]
+    call: ToolRef
+    with_: Annotated[dict[Text, Expression], Field(alias="with")] = {}
+    when: Expression | None = None
+    on_error: Literal["fail", "continue"] = "fail"
+    timeout: Duration | None = None
+
+
+class Workflow(Written):
+    """A declared, deterministic sequence of calls, offered as one tool."""
+
+    description: Text | None = None
+    run_as: Literal["caller", "workflow"] = "caller"
+    input: dict[str, Any]
+    steps: Annotated[list[Step], Field(min_length=1, max_length=100)]
+    output: Expression

@@ -1,0 +1,68 @@
+"""`include:`, `parameters:` and `environments:` as written: one mesh from several files, and its variants."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from meshplan.compiler.syntax.words import Name, Text, Written
+
+PatchPath = Annotated[str, Field(pattern=r"^[^.\[\]]+(\.[^.\[\]]+|\[[^\[\]]+\])*$", max_length=1000)]
+"""Keys with dots between, list items by id or name in brackets: `roles.developer.allow[own-issues].when`."""
+
+
+class Parameter(Written):
+    """A value that `${param.NAME}` stands for in text; never read from the environment."""
+
+    type: Literal["string", "int", "bool", "enum"] = "string"
+    values: list[Text] = []
+    default: str | int | bool | None = None
+    description: Text | None = None
+
+
+class SetPatch(Written):
+    """Replace what is at a path that exists."""
+
+    set: PatchPath
+    to: Any
+
+
+class AddPatch(Written):
+    """Add a key to a mapping, or an item to a list, that exists."""
+
+    add: PatchPath
+    value: Any
+
+
+class RemovePatch(Written):
+    """Take away what is at a path that exists."""
+
+    remove: PatchPath
+
+
+_PATCHES = {"set": SetPatch, "add": AddPatch, "remove": RemovePatch}
+
+
+def _patch(value: Any) -> str | None:
+    if isinstance(value, Written):
+        return next(key for key, model in _PATCHES.items() if isinstance(value, model))
+    return next((key for key in _PATCHES if key in value), None) if isinstance(value, dict) else None
+
+
+Patch = Annotated[
+    Annotated[SetPatch, Tag("set")] | Annotated[AddPatch, Tag("add")] | Annotated[RemovePatch, Tag("remove")],
+    Discriminator(
+        _patch,
+        custom_error_type="mesh_form",
+        custom_error_message="wants a patch -- write `{set: PATH, to: VALUE}`, `{add: PATH, value: VALUE}` or `{remove: PATH}`",
+    ),
+]
+
+
+class Environment(Written):
+    """A variant of the mesh: other parameters, and explicit patches, applied in order."""
+
+    description: Text | None = None
+    parameters: dict[Name, str | int | bool] = {}
+    patch: list[Patch] = []

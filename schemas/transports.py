@@ -1,0 +1,165 @@
+"""The plan's servers: how each is reached, how the mesh proves itself to it, and how failures are met."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from meshplan.schemas.frozen import Frozen
+
+
+class Literally(Frozen):
+    """A value that may stand in a reviewed file."""
+
+    kind: Literal["literal"] = "literal"
+    value: str
+
+
+class FromEnv(Frozen):
+    """A secret in an environment variable of the runtime."""
+
+    kind: Literal["env"] = "env"
+    name: str
+
+
+class FromFile(Frozen):
+    """A secret in a file, re-read on a TTL; relative paths start at the mesh's root folder."""
+
+    kind: Literal["file"] = "file"
+    path: str
+
+
+class FromExec(Frozen):
+    """A secret printed by a command: an argv, never a shell line."""
+
+    kind: Literal["exec"] = "exec"
+    argv: tuple[str, ...]
+
+
+Value = Annotated[Literally | FromEnv | FromFile | FromExec, Field(discriminator="kind")]
+
+
+class BearerAuth(Frozen):
+    """``Authorization: Bearer <token>`` on every request to the server (RFC 6750)."""
+
+    kind: Literal["bearer"] = "bearer"
+    token: Value
+
+
+class HeaderAuth(Frozen):
+    """A secret in a header of the server's own."""
+
+    kind: Literal["header"] = "header"
+    name: str
+    value: Value
+
+
+class BasicAuth(Frozen):
+    """``Authorization: Basic …`` (RFC 7617)."""
+
+    kind: Literal["basic"] = "basic"
+    user: str
+    password: Value
+
+
+class OAuthAuth(Frozen):
+    """The mesh's own token by client credentials (RFC 6749, 4.4)."""
+
+    kind: Literal["oauth"] = "oauth"
+    token_url: str
+    client_id: str
+    client_secret: Value
+    scopes: tuple[str, ...]
+    audience: str | None
+
+
+class ExchangeAuth(Frozen):
+    """A token on behalf of the caller (RFC 8693)."""
+
+    kind: Literal["exchange"] = "exchange"
+    token_url: str
+    audience: str
+    client_id: str | None
+    client_secret: Value | None
+    scopes: tuple[str, ...]
+
+
+class PerUserAuth(Frozen):
+    """The caller's own token, by authorization code with PKCE (RFC 7636)."""
+
+    kind: Literal["per_user"] = "per_user"
+    client_id: str
+    client_secret: Value | None
+    scopes: tuple[str, ...]
+
+
+Auth = Annotated[
+    BearerAuth | HeaderAuth | BasicAuth | OAuthAuth | ExchangeAuth | PerUserAuth, Field(discriminator="kind")
+]
+
+
+class HttpTransport(Frozen):
+    """Streamable HTTP; ``replicas`` are tried after ``url``."""
+
+    kind: Literal["http"] = "http"
+    url: str
+    replicas: tuple[str, ...] = ()
+    headers: dict[str, Value]
+    auth: Auth | None
+
+
+class StdioTransport(Frozen):
+    """A child process that gets only the environment declared here."""
+
+    kind: Literal["stdio"] = "stdio"
+    argv: tuple[str, ...]
+    env: dict[str, Value]
+    cwd: str
+    instances: Literal["one", "per_worker"] = "one"
+
+
+class OpenApiTransport(Frozen):
+    """An HTTP API; ``document`` is the path of its description, relative to the mesh's root folder."""
+
+    kind: Literal["openapi"] = "openapi"
+    document: str
+    url: str
+    headers: dict[str, Value]
+    auth: Auth | None
+
+
+class TunnelTransport(Frozen):
+    """A server under development that connects by itself."""
+
+    kind: Literal["tunnel"] = "tunnel"
+
+
+Transport = Annotated[HttpTransport | StdioTransport | OpenApiTransport | TunnelTransport, Field(discriminator="kind")]
+
+
+class Retry(Frozen):
+    """``attempts`` in all, the first included; ``backoff_ms`` doubles each time; ``idempotent`` are capability ids."""
+
+    attempts: int
+    backoff_ms: int
+    idempotent: tuple[str, ...]
+
+
+class Breaker(Frozen):
+    """Open after ``failures`` in a row, for ``cooldown_ms``."""
+
+    failures: int
+    cooldown_ms: int
+
+
+class Server(Frozen):
+    """One upstream MCP server; ``timeout_ms`` bounds a call, ``relays`` names the optional features it declared."""
+
+    transport: Transport
+    timeout_ms: int
+    relays: tuple[Literal["completions", "logging", "subscribe"], ...]
+    retry: Retry | None = None
+    breaker: Breaker | None = None
+    on_drift: Literal["block", "warn"] = "block"
+    sessions: Literal["shared", "per_client"] = "shared"
