@@ -9,6 +9,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from meshplan.schemas import jsontext
+from meshplan.schemas.expr import IrError, load
 from meshplan.schemas.plan import FORMAT, Plan, canonical
 
 PLAN_FILE = "mesh.dev/plan/v1"
@@ -97,6 +98,7 @@ def verify(digest: str, ir: str, blob: Callable[[str], str], source_map: dict[st
             raise PlanRefusedError("digest", f"a definition's bytes do not match `{capability.definition}`")
         definitions[capability.definition] = text
     _closed(plan)
+    _evaluable(plan)
     return Bundle(plan, digest, definitions, source_map)
 
 
@@ -144,3 +146,22 @@ def _closed(plan: Plan) -> None:
     for what, there in wanted:
         if not there:
             raise PlanRefusedError("dangling", f"the plan refers to {what}, which it does not have")
+
+
+def _evaluable(plan: Plan) -> None:
+    """Every expression must load: one that does not would be found out in the middle of a call."""
+    expressions: list[tuple[str, Any]] = [(f"rule `{name}`", rule.when) for name, rule in plan.access.rules.items()]
+    expressions += [(f"the price of `{name}`", price.usage) for name, price in plan.prices.items()]
+    for name, binding in plan.bindings.items():
+        for operation in binding.operations.values():
+            made = [*(operation.arguments or {}).values(), *(operation.result or {}).values()]
+            expressions += [(f"binding `{name}`", expression) for expression in made]
+    for name, workflow in plan.workflows.items():
+        inner = [e for step in workflow.steps for e in (step.when, *step.arguments.values())]
+        expressions += [(f"workflow `{name}`", expression) for expression in (*inner, workflow.output)]
+    for where, expression in expressions:
+        try:
+            if expression is not None:
+                load(expression)
+        except IrError as error:
+            raise PlanRefusedError("expression", f"an expression of {where} is not understood: {error}") from None

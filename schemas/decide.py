@@ -130,11 +130,12 @@ class Decider:
     ) -> Verdict:
         """May this principal call this capability through this endpoint, with these arguments? Order never matters.
 
-        ``arguments`` are the upstream's, as they will be sent. An error in a condition never allows.
+        ``arguments`` are the upstream's, as they will be sent; ``None`` asks whether there are any that are allowed.
+        An error in a condition never allows.
         """
         if capability not in self._offered.get(endpoint, frozenset()):
             return NOT_OFFERED
-        return _judge(self._terms[endpoint][capability], principal, roles, arguments or {})
+        return _judge(self._terms[endpoint][capability], principal, roles, arguments)
 
     def denied(
         self,
@@ -302,4 +303,4 @@ def decide(
 ) -> Verdict:
     """One decision straight from a plan; ``Decider`` gives the same answers faster."""
     decider = Decider(plan)
-    return decider.decide(endpoint, principal, decider.standing(principal, today), capability, arguments)
+    return decider.decide(endpoint, principal, decider.standing(principal, today), capability, arguments or {})

@@ -65,17 +65,19 @@ def kinds_offered(plan: Plan, endpoint: str) -> Iterable[Kind]:
     return [kind for kind in KINDS if kind in offered]
 
 
-def upstream_arguments(offer: Offer, declared: frozenset[str] | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def upstream_arguments(
+    offer: Offer, declared: frozenset[str] | None, arguments: Mapping[str, Any], *, judged: bool = False
+) -> dict[str, Any]:
     """The arguments exactly as they will be sent: the caller's, plus what the endpoint sets.
 
-    ``declared`` holds the argument names of the locked schema (``None``: it declares none). Raises
-    ``ArgumentRefusedError`` for a set or hidden argument and, where the endpoint sets one, for an argument that the
-    schema does not declare or that differs from a declared or set one only by case.
+    ``declared`` holds the argument names of the locked schema (``None``: it declares none); ``judged`` says that a
+    rule's condition reads arguments. Raises ``ArgumentRefusedError`` for a set or hidden argument and, where an
+    argument is set or judged, for one that the schema does not declare or that differs from another only by case.
     """
     for name in arguments:
         if name in offer.set or name in offer.hide:
             raise ArgumentRefusedError(f"argument `{name}` is not taken here")
-    if offer.set or offer.hide:
+    if judged or offer.set or offer.hide:
         _refuse_lookalikes(offer, declared or frozenset(), arguments)
     sent = dict(arguments)
     for name, text in offer.set.items():

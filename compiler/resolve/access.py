@@ -125,7 +125,7 @@ def _endpoints(context: Context, entry: RuleEntry, path: Path) -> tuple[str, ...
 def _live(context: Context, entry: RuleEntry) -> dict[str, tuple[str, ...]]:
     """Which live resources a rule means: those are read, so a rule on other effects means none."""
     effects = {entry.effect} if isinstance(entry.effect, str) else set(entry.effect or ("read",))
-    if "read" not in effects or entry.binding or entry.workflow or entry.tag or entry.when:
+    if "read" not in effects or entry.binding or entry.workflow or entry.tag:
         return {}
     named = [entry.server] if isinstance(entry.server, str) else entry.server
     servers = [name for name in (named or sorted(context.mesh.servers)) if name in context.mesh.servers]

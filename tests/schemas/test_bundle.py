@@ -8,6 +8,7 @@ from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import PlanRefusedError, pack, seal, unpack
 from meshplan.schemas.plan import Capability, Endpoint, Offer, Passthrough, Plan
 
+RULE = {"effect": "allow", "covers": [], "live": [], "endpoints": None}
 DEFINITION = jsontext.canonical({"name": "t", "inputSchema": {"type": "object"}})
 
 
@@ -84,8 +85,10 @@ def test_damage_to_the_file_is_refused(bundle, change, code):
         (lambda ir: ir["endpoints"]["e"]["offers"][0].update(capability="s/tool/x"), "dangling"),
         (lambda ir: ir["access"]["grants"].append({"role": "r", "to": [["team:a"]], "expires": None, "delegated": "union"}), "dangling"),
         (lambda ir: ir["access"]["roles"].update(r=["nothing"]), "dangling"),
+        (lambda ir: ir["access"]["rules"].update(r=RULE | {"when": True}), "expression"),
+        (lambda ir: ir["access"]["rules"].update(r=RULE | {"when": ["exec", "rm"]}), "expression"),
     ],
-    ids=["later format", "no format", "unknown part", "unknown field", "wrong type", "no server", "no capability", "no role", "no rule"],
+    ids=["later format", "no format", "unknown part", "unknown field", "wrong type", "no server", "no capability", "no role", "no rule", "a constant for a condition", "an unknown operation"],
 )  # fmt: skip
 def test_a_plan_with_right_digests_and_wrong_meaning_is_refused(bundle, change, code):
     with pytest.raises(PlanRefusedError) as refused:

@@ -107,7 +107,7 @@ def plain(plan, endpoint, principal, capability):
     return "allowed" if matching else "no_allow"
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(worlds())
 def test_the_index_agrees_with_the_definition(world):
     plan, principal = world
@@ -136,3 +136,47 @@ def test_globs_have_two_wildcards_and_no_other_magic(pattern, text, matches):
 
 def test_a_glob_cannot_be_made_slow():
     assert glob_match("*a" * 50 + "b", "a" * 5000) is False
+
+
+OWN = ["==", ["select", ["var", "args"], "owner"], ["select", ["var", "principal"], "user"]]
+SENIOR = ["in", ["lit", "a"], ["select", ["var", "principal"], "teams"]]
+
+
+def judged(effect, when, arguments, subjects=("user:u", "team:b")):
+    """One conditional rule beside one plain allow (for a deny), for one principal."""
+    rules = {"r": p.Rule(effect=effect, covers=(CAPABILITIES[0],), live=(), endpoints=None, when=when)}
+    if effect == "deny":
+        rules["all"] = rules["r"].model_copy(update={"effect": "allow", "when": None})
+    grant = p.Grant(role="x", to=(("user:u",),), expires=None, delegated="intersection")
+    plan = make_plan(rules, {"x": tuple(sorted(rules))}, [grant], {"e": (CAPABILITIES[0],), "f": ()})
+    decider, principal = Decider(plan), Principal("i", "s", frozenset(subjects))
+    standing = decider.standing(principal, TODAY)
+    verdict = decider.decide("e", principal, standing, CAPABILITIES[0], arguments)
+    assert (CAPABILITIES[0] in decider.visible("e", principal, standing)) == decider.decide(
+        "e", principal, standing, CAPABILITIES[0]
+    ).allowed
+    return verdict.code
+
+
+@pytest.mark.parametrize(
+    ("effect", "when", "arguments", "code"),
+    [
+        ("allow", OWN, {"owner": "u"}, "allowed"),
+        ("allow", OWN, {"owner": "v"}, "no_allow"),
+        ("allow", OWN, {}, "no_allow"),  # an error does not match an allow
+        ("allow", OWN, None, "allowed"),  # some arguments are allowed, so it is listed
+        ("deny", OWN, {"owner": "u"}, "denied_by_rule"),
+        ("deny", OWN, {"owner": "v"}, "allowed"),
+        ("deny", OWN, {}, "denied_by_rule"),  # an error matches a deny
+        ("deny", OWN, None, "allowed"),
+        ("allow", SENIOR, None, "no_allow"),  # what depends on the principal alone is decided for lists, too
+        ("deny", SENIOR, None, "allowed"),
+    ],
+)
+def test_conditions_decide(effect, when, arguments, code):
+    assert judged(effect, when, arguments) == code
+
+
+def test_conditions_on_the_principal_filter_lists():
+    assert judged("allow", SENIOR, None, ("user:u", "team:a")) == "allowed"
+    assert judged("deny", SENIOR, None, ("user:u", "team:a")) == "denied_by_rule"

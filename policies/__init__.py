@@ -1,0 +1,1 @@
+"""Built-in policy packs: data, read by the compiler only."""

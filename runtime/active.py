@@ -1,0 +1,136 @@
+"""What is served right now: the newest snapshot, swapped by one assignment, and those who hear of a swap."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+import anyio
+
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.snapshot import Snapshot, View, changed_lists
+from meshplan.runtime.upstream.port import Health, Upstream
+from meshplan.schemas.plan import Server
+
+Clock = Callable[[], datetime]
+"""The time in UTC."""
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+class Upstreams(Protocol):
+    """The open upstreams of the newest plan."""
+
+    def get(self, name: str) -> Upstream:
+        """One upstream by server name; raises ``KeyError``."""
+        ...
+
+    async def replace(self, servers: Mapping[str, Server]) -> None:
+        """Open, keep and close upstreams so that they are these."""
+        ...
+
+    def health(self) -> Mapping[str, Health]:
+        """The state of each upstream by server name."""
+        ...
+
+
+class Watcher:
+    """One open stream that wants to hear which of its caller's lists changed; what piles up is a set, so it is bounded."""
+
+    def __init__(self, endpoint: str, caller: Caller) -> None:
+        self.endpoint, self.caller = endpoint, caller
+        self._pending: set[str] = set()
+        self._ended = False
+        self._wake = anyio.Event()
+
+    def tell(self, lists: frozenset[str]) -> None:
+        """These lists changed."""
+        if lists:
+            self._pending |= lists
+            self._wake.set()
+
+    def end(self) -> None:
+        """The stream is over: the runtime stops, or the caller lost its standing."""
+        self._ended = True
+        self._wake.set()
+
+    async def changes(self) -> AsyncIterator[frozenset[str]]:
+        """Each set of changed lists; ends when the stream is over."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            if self._pending:
+                lists, self._pending = frozenset(self._pending), set()
+                yield lists
+            if self._ended:
+                return
+
+
+class Active:
+    """Holder of the newest snapshot; before the first one everything is denied."""
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self.snapshot: Snapshot | None = None
+        self.clock = clock
+        self._watchers: set[Watcher] = set()
+        self._closed = False
+
+    @property
+    def today(self) -> date:
+        """The day in UTC, which expiries are compared with."""
+        return self.clock().astimezone(UTC).date()
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Serve this from now on, and tell each watcher what changed for it."""
+        before, self.snapshot = self.snapshot, snapshot
+        for watcher in tuple(self._watchers):
+            self._tell(watcher, before)
+
+    def _tell(self, watcher: Watcher, before: Snapshot | None) -> None:
+        after = self._view(self.snapshot, watcher)
+        if after is None:
+            watcher.end()
+        else:
+            watcher.tell(changed_lists(self._view(before, watcher), after))
+
+    def _view(self, snapshot: Snapshot | None, watcher: Watcher) -> View | None:
+        if snapshot is None:
+            return None
+        principal = snapshot.keyring.principal(watcher.caller.credential, self.today)
+        return None if principal is None else snapshot.view(watcher.endpoint, principal, self.today)
+
+    def upstream_changed(self, server: str, method: str) -> None:
+        """A server says that its own lists changed: only live resources are not from the plan."""
+        if method != "notifications/resources/list_changed" or self.snapshot is None:
+            return
+        for watcher in tuple(self._watchers):
+            index = self.snapshot.endpoints.get(watcher.endpoint)
+            if index is not None and server in index.live:
+                watcher.tell(frozenset({"resources"}))
+
+    @contextmanager
+    def watch(self, endpoint: str, caller: Caller) -> Generator[Watcher]:
+        """Hear of changes while the context is open."""
+        watcher = Watcher(endpoint, caller)
+        self._watchers.add(watcher)
+        if self._closed:
+            watcher.end()
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def watching(self, owner: tuple[str, str]) -> int:
+        """How many streams a principal has open."""
+        return sum(watcher.caller.owner == owner for watcher in self._watchers)
+
+    def close(self) -> None:
+        """End every stream; later ones end at once."""
+        self._closed = True
+        for watcher in tuple(self._watchers):
+            watcher.end()

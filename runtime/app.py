@@ -1,0 +1,242 @@
+"""The composition root: puts the parts together, runs them until told to stop, and says how it went."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import uvicorn
+
+from meshplan.runtime import planfile
+from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.front.desk import Desk
+from meshplan.runtime.front.guard import Binding
+from meshplan.runtime.front.http import PREFIX, HttpFront
+from meshplan.runtime.front.pipes import line_writer, lines_of
+from meshplan.runtime.front.stdio import StdioFront
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.principal import LOCAL_FILE, LocalSecretError, ensure_local_secret
+from meshplan.runtime.record import Say, log_to, say_to
+from meshplan.runtime.reload import Follower, activate
+from meshplan.runtime.status import Desired, Status
+from meshplan.runtime.upstream.pool import open_upstreams
+from meshplan.schemas.bundle import Bundle, PlanRefusedError
+
+OK, TRUST, USAGE, INTERRUPTED = 0, 6, 64, 130
+DEFAULT_LISTEN = "127.0.0.1:8700"
+DRAIN = 30
+"""Seconds that running calls get when the runtime is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the plan comes from: a file, or a channel of a directory store; ``root`` is the mesh's folder."""
+
+    plan: Path | None
+    store: Path | None
+    channel: str
+    root: Path
+
+
+class StartError(Exception):
+    """The runtime cannot start; ``code`` is the exit code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What every front is built from."""
+
+    active: Active
+    upstreams: Upstreams
+    desired: Desired
+    desk: Desk
+
+
+@asynccontextmanager
+async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
+    """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
+    bundle = _read(source.plan) if source.plan is not None else None
+    active, desired = Active(), Desired()
+    async with (
+        open_upstreams({}, source.root, on_list_changed=active.upstream_changed) as upstreams,
+        anyio.create_task_group() as tasks,
+    ):
+        if bundle is not None:
+            desired.digest = bundle.digest
+            await activate(bundle, None, active, upstreams)
+        elif source.store is not None:
+            follower = Follower(source.store, source.channel, active, upstreams, desired, say)
+            await follower.look()
+            tasks.start_soon(follower.run)
+        yield Running(active, upstreams, desired, Desk(active, Invoker(active, upstreams, log_to(say))))
+        tasks.cancel_scope.cancel()
+
+
+def _read(path: Path) -> Bundle:
+    try:
+        return planfile.from_file(path)
+    except PlanRefusedError as error:
+        raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
+
+
+async def serve(source: Source, listen: str | None, *, local: bool, insecure_unsigned: bool) -> int:
+    """Serve HTTP until a signal; returns the exit code."""
+    say = say_to(sys.stderr)
+    async with running(source, say) as parts:
+        snapshot = parts.active.snapshot
+        wanted = binding_of(listen or (snapshot.plan.runtime.listen if snapshot else DEFAULT_LISTEN))
+        if not wanted.loopback and not insecure_unsigned:
+            raise StartError(
+                TRUST,
+                f"`{wanted.host}` can be reached from other machines, and plans are not signed yet; "
+                "listen on 127.0.0.1, or accept that with `--insecure-unsigned`",
+            )
+        if local and not wanted.loopback:
+            raise StartError(USAGE, "`--local` needs a loopback address to listen on")
+        try:
+            secret = ensure_local_secret(source.root) if local else None
+        except (LocalSecretError, OSError) as error:
+            raise StartError(TRUST, str(error)) from None
+        with _bound(wanted) as (listener, binding):
+            front = HttpFront(parts.desk, Status(parts.active, parts.upstreams, parts.desired), binding, secret)
+            return await _serve_http(front, listener, parts.active, announcement(front, local=local))
+
+
+def announcement(front: HttpFront, *, local: bool) -> str:
+    """The line that says where to connect."""
+    base = origin_of(front.binding)
+    snapshot = front.desk.active.snapshot
+    where = ", ".join(f"{base}{PREFIX}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
+    notes = ("" if snapshot else " (no plan yet)") + (f"; local secret in {LOCAL_FILE}" if local else "")
+    return f"serving {where}{notes}"
+
+
+async def _serve_http(front: HttpFront, listener: socket.socket, active: Active, line: str) -> int:
+    config = uvicorn.Config(
+        front,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN,
+    )
+    server = _Server(config, line)
+    code = OK
+
+    async def obey() -> None:
+        nonlocal code
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                code = INTERRUPTED if number == signal.SIGINT else OK
+                server.force_exit = server.should_exit
+                server.should_exit = True
+                active.close()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(obey)
+        await server.serve(sockets=[listener])
+        group.cancel_scope.cancel()
+    return code
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are ours to handle, and it says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, line: str) -> None:
+        super().__init__(config)
+        self._line = line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then announce."""
+        await super().startup(sockets)
+        sys.stderr.write(self._line + "\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def binding_of(listen: str) -> Binding:
+    """Read ``HOST:PORT``, with brackets around an IPv6 address; raises ``StartError``."""
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise StartError(USAGE, f"`{listen}` is not an address to listen on; write `HOST:PORT`")
+    return Binding(host, int(port))
+
+
+def origin_of(binding: Binding) -> str:
+    """The base URL of an address."""
+    host = f"[{binding.host}]" if ":" in binding.host else binding.host
+    return f"http://{host}:{binding.port}"
+
+
+def listen_on(wanted: Binding) -> socket.socket:
+    """A listening TCP socket; raises ``OSError``."""
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    # asyncio switches Nagle's algorithm off only where the protocol is spelled out; else every answer waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((wanted.host, wanted.port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def _bound(wanted: Binding) -> Generator[tuple[socket.socket, Binding]]:
+    """A listening socket, and the port that it really got."""
+    try:
+        listener = listen_on(wanted)
+    except OSError as error:
+        raise StartError(USAGE, f"cannot listen on `{wanted.host}:{wanted.port}`: {error.strerror}") from None
+    with listener:
+        yield listener, Binding(wanted.host, listener.getsockname()[1])
+
+
+async def stdio(source: Source, endpoint: str) -> int:
+    """Serve one endpoint on standard input and output until the client closes its end, or a signal."""
+    say = say_to(sys.stderr)
+    async with running(source, say) as parts:
+        snapshot = parts.active.snapshot
+        if snapshot is None:
+            raise StartError(TRUST, "there is no plan to serve")
+        if endpoint not in snapshot.endpoints:
+            names = ", ".join(f"`{name}`" for name in sorted(snapshot.endpoints)) or "none"
+            raise StartError(USAGE, f"there is no virtual MCP `{endpoint}`; there is {names}")
+        if not snapshot.keyring.has_local:
+            raise StartError(TRUST, "the plan has no local profile, so nobody may use it on standard input")
+        front = StdioFront(parts.desk, endpoint, line_writer(sys.stdout.fileno()))
+        code = OK
+        longest = snapshot.plan.runtime.limits.body_bytes
+        async with lines_of(sys.stdin.fileno(), longest) as lines, anyio.create_task_group() as group:
+
+            async def obey() -> None:
+                nonlocal code
+                with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                    async for number in signals:
+                        code = INTERRUPTED if number == signal.SIGINT else OK
+                        group.cancel_scope.cancel()
+
+            group.start_soon(obey)
+            await front.run(lines)
+            group.cancel_scope.cancel()
+        return code

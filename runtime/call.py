@@ -1,0 +1,81 @@
+"""One request on its way in: what the fronts hand to ``invoke``, whatever transport and era it came by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
+
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.record import new_id
+from meshplan.runtime.shapes import members
+from meshplan.runtime.upstream.port import OnNotify
+
+Era = Literal["modern", "legacy"]
+
+_MESH_KEYS = frozenset(
+    {
+        PROTOCOL_VERSION_META_KEY,
+        CLIENT_CAPABILITIES_META_KEY,
+        CLIENT_INFO_META_KEY,
+        LOG_LEVEL_META_KEY,
+        "progressToken",
+    }
+)
+"""Members of ``_meta`` that speak to us and not to the upstream."""
+
+_TASKS = "io.modelcontextprotocol/tasks"
+_NOT_RELAYED = frozenset({"task"})
+"""Members of params that ask for what no endpoint declares: they are left out, as servers ignore them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One JSON-RPC request of an authenticated caller.
+
+    ``param_headers`` are the ``Mcp-Param-*`` headers as they came (HTTP of 2026-07-28 only). ``on_notify`` gets the
+    notifications that belong to this request. ``id`` is shared by the rounds of one call.
+    """
+
+    endpoint: str
+    caller: Caller
+    era: Era
+    method: str
+    params: Mapping[str, Any]
+    client_capabilities: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_info: Mapping[str, Any] | None = None
+    log_level: str | None = None
+    wants_progress: bool = False
+    on_notify: OnNotify | None = None
+    param_headers: Mapping[str, str] | None = None
+    id: str = field(default_factory=new_id)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the caller speaks a revision with sessions."""
+        return self.era == "legacy"
+
+    def forwarded(self) -> dict[str, Any]:
+        """The params for the upstream: everything that the caller sent, less what was meant for us."""
+        kept = {name: value for name, value in self.params.items() if name not in _NOT_RELAYED}
+        inner = {
+            name: value for name, value in (members(kept.pop("_meta", None)) or {}).items() if name not in _MESH_KEYS
+        }
+        if inner:
+            kept["_meta"] = inner
+        return kept
+
+    def declared(self) -> dict[str, Any]:
+        """The client's capabilities, without those whose follow-up requests no endpoint routes (tasks)."""
+        kept = {name: value for name, value in self.client_capabilities.items() if name != "tasks"}
+        extensions = members(kept.get("extensions"))
+        if extensions is not None:
+            kept["extensions"] = {name: value for name, value in extensions.items() if name != _TASKS}
+        return kept

@@ -1,0 +1,132 @@
+"""JSON-RPC errors that callers see, with the reason code of each; the text never quotes a rule. Table: docs/errors.md."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+HEADER_MISMATCH = -32020
+RESOURCE_NOT_FOUND_LEGACY = -32002
+
+UPSTREAM_UNAVAILABLE = -31001
+UPSTREAM_TIMEOUT = -31002
+UNAUTHENTICATED = -31003
+OVERLOADED = -31004
+CLIENT_CANNOT_ANSWER = -31005
+NOT_READY = -31006
+
+Outcome = Literal[
+    "ok",
+    "tool_error",
+    "denied",
+    "unauthenticated",
+    "invalid",
+    "rate_limited",
+    "over_budget",
+    "quarantined",
+    "overloaded",
+    "upstream_error",
+    "timeout",
+    "cancelled",
+    "input_required",
+    "unknown",
+]
+"""How one attempt ended."""
+
+OUTCOME_BY_CODE: dict[int, Outcome] = {
+    UPSTREAM_UNAVAILABLE: "upstream_error",
+    UPSTREAM_TIMEOUT: "timeout",
+    UNAUTHENTICATED: "unauthenticated",
+    OVERLOADED: "overloaded",
+    NOT_READY: "denied",
+}
+"""The outcome that an error of our own stands for; any other is ``invalid``."""
+
+
+class RpcError(Exception):
+    """An error response: JSON-RPC 2.0 section 5.1 (code, message, data)."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.data = code, message, data
+
+    def body(self) -> dict[str, Any]:
+        """The ``error`` member of a response."""
+        return {"code": self.code, "message": self.message} | ({} if self.data is None else {"data": self.data})
+
+
+class RefusedError(RpcError):
+    """The mesh said no: ``why`` is the precise reason for the record, which the caller does not get to see."""
+
+    def __init__(self, code: int, message: str, data: Any, why: str) -> None:
+        super().__init__(code, message, data)
+        self.why = why
+
+
+class RelayedError(RpcError):
+    """An error that the upstream itself answered with."""
+
+
+def invalid(message: str, reason: str = "invalid_params") -> RpcError:
+    """The caller's parameters cannot be used; ``message`` quotes only what the caller sent."""
+    return RpcError(INVALID_PARAMS, message, {"reason": reason})
+
+
+def unknown(what: str, name: str, why: str) -> RefusedError:
+    """One answer for "not granted" and "does not exist", so that nobody can tell them apart."""
+    return RefusedError(INVALID_PARAMS, f"Unknown {what}: {name}", {"reason": "not_available"}, why)
+
+
+def not_allowed(what: str, name: str, why: str) -> RefusedError:
+    """A listed capability, and arguments that the caller may not use with it."""
+    return RefusedError(
+        INVALID_PARAMS, f"Not allowed with these arguments: {what} {name}", {"reason": "not_allowed"}, why
+    )
+
+
+def unknown_resource(uri: str, why: str, *, legacy: bool) -> RefusedError:
+    """As ``unknown``, for a URI; 2026-07-28 says invalid params, older revisions have a code of their own."""
+    code = RESOURCE_NOT_FOUND_LEGACY if legacy else INVALID_PARAMS
+    return RefusedError(code, "Resource not found", {"uri": uri, "reason": "not_available"}, why)
+
+
+def unavailable(server: str, reason: str) -> RpcError:
+    """The upstream cannot be reached."""
+    data = {"reason": "upstream_unavailable", "server": server}
+    return RpcError(UPSTREAM_UNAVAILABLE, f"server `{server}` is unavailable: {reason}", data)
+
+
+def timed_out(server: str, seconds: float) -> RpcError:
+    """The upstream took too long."""
+    data = {"reason": "upstream_timeout", "server": server}
+    return RpcError(UPSTREAM_TIMEOUT, f"server `{server}` did not answer within {seconds:g} s", data)
+
+
+def unauthenticated() -> RpcError:
+    """The credential is not, or no longer, valid."""
+    return RpcError(UNAUTHENTICATED, "the credential is not valid", {"reason": "unauthenticated"})
+
+
+def overloaded(limit: int) -> RpcError:
+    """The caller has too many requests under way."""
+    return RpcError(OVERLOADED, f"more than {limit} requests at once", {"reason": "overloaded", "limit": limit})
+
+
+def cannot_answer(method: str) -> RpcError:
+    """A server asks for something that this client did not declare, or cannot be asked here."""
+    data = {"reason": "client_capability", "method": method}
+    return RpcError(CLIENT_CANNOT_ANSWER, f"the server asks for `{method}`, which this client does not offer", data)
+
+
+def not_ready() -> RpcError:
+    """No plan is active, so everything is denied."""
+    return RpcError(NOT_READY, "no plan is active", {"reason": "no_plan"})
+
+
+def method_not_found(method: str) -> RpcError:
+    """A method that this endpoint does not serve to this client."""
+    return RpcError(METHOD_NOT_FOUND, "Method not found", {"method": method[:200]})

@@ -1,0 +1,1 @@
+"""The MCP server side: every transport and era that a client may speak, all ending in the one ``invoke``."""

@@ -1,0 +1,82 @@
+"""What all fronts share: the way in, the newest snapshot, and how notifications find back to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.errors import OVERLOADED, RpcError, not_ready, unauthenticated, unknown
+from meshplan.runtime.front.jsonrpc import notification_text
+from meshplan.runtime.index import EndpointIndex
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.principal import LOCAL, Caller
+from meshplan.runtime.shapes import members
+from meshplan.runtime.upstream.port import OnNotify
+
+Write = Callable[[bytes], Awaitable[None]]
+"""Sends one message to the client."""
+
+MAX_STREAMS = 64
+"""Open streams (GET or listen) of one principal."""
+
+LIST_CHANGED: dict[str, str] = {
+    "tools": "notifications/tools/list_changed",
+    "prompts": "notifications/prompts/list_changed",
+    "resources": "notifications/resources/list_changed",
+}
+"""The notification that says that a list changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where every front brings its requests."""
+
+    active: Active
+    invoker: Invoker
+
+    def index(self, endpoint: str) -> EndpointIndex:
+        """The endpoint as the newest plan has it; raises ``RpcError``."""
+        snapshot = self.active.snapshot
+        if snapshot is None:
+            raise not_ready()
+        found = snapshot.endpoints.get(endpoint)
+        if found is None:
+            raise unknown("endpoint", endpoint, "no_such_endpoint")
+        return found
+
+    def local_caller(self) -> Caller:
+        """The caller of the local profile; raises ``RpcError`` where the plan has none."""
+        snapshot = self.active.snapshot
+        if snapshot is None:
+            raise not_ready()
+        principal = snapshot.keyring.principal(LOCAL, self.active.today)
+        if principal is None:
+            raise unauthenticated()
+        return Caller(LOCAL, principal)
+
+
+def progress_token(params: dict[str, Any]) -> int | str | None:
+    """The caller's progress token, if it sent a usable one."""
+    token = (members(params.get("_meta")) or {}).get("progressToken")
+    return token if isinstance(token, int | str) and not isinstance(token, bool) else None
+
+
+def relay(token: int | str | None, *, logs: bool, write: Write) -> OnNotify:
+    """Passes on what a running request reports: progress under the caller's own token, and logs where asked for."""
+
+    async def on_notify(method: str, params: dict[str, Any]) -> None:
+        if method == "notifications/progress" and token is not None:
+            await write(notification_text(method, {**params, "progressToken": token}))
+        elif method == "notifications/message" and logs:
+            await write(notification_text(method, params))
+
+    return on_notify
+
+
+def too_many_streams() -> RpcError:
+    """The principal has as many streams open as it may."""
+    return RpcError(
+        OVERLOADED, f"more than {MAX_STREAMS} streams at once", {"reason": "overloaded", "limit": MAX_STREAMS}
+    )

@@ -1,0 +1,112 @@
+"""What a request must look like before anybody reads its body: Host, Origin, media types, no ambiguous headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST
+from meshplan.runtime.front.asgi import EVENTS, JSON, Scope
+from meshplan.runtime.principal import Approach, host_of, is_loopback
+from meshplan.schemas.plan import Settings
+
+_SINGLE = frozenset({"authorization", "host", "origin", "content-type", "content-length"})
+_OWS = " \t"
+
+
+class HeadError(Exception):
+    """A request refused for its head: HTTP status, JSON-RPC code, and what is wrong."""
+
+    def __init__(self, status: int, message: str, code: int = INVALID_REQUEST) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where this runtime listens."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self.host)
+
+
+def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name, without surrounding blanks; raises ``HeadError`` for one that must not come twice."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in lines:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_OWS)
+        if name not in found:
+            found[name] = value
+        elif name in _SINGLE or name.startswith("mcp-"):
+            code = HEADER_MISMATCH if name.startswith("mcp-") else INVALID_REQUEST
+            raise HeadError(400, f"header `{name[:100]}` came more than once", code)
+        else:
+            found[name] = f"{found[name]}, {value}"
+    return found
+
+
+def approach(scope: Scope, headers: dict[str, str]) -> Approach:
+    """What the request shows of itself."""
+    client = scope.get("client")
+    return Approach(headers, client[0] if client else None)
+
+
+def check_host(seen: Approach, scope: Scope, binding: Binding, settings: Settings | None) -> None:
+    """Refuse names that are not ours: a foreign one means DNS rebinding. Raises ``HeadError``."""
+    authority, host = seen.headers.get("host", "").lower(), seen.host
+    allowed = {binding.host.lower()}
+    server = scope.get("server")
+    if server:
+        allowed.add(str(server[0]).lower())
+    if settings is not None and settings.public_url is not None:
+        public = urlsplit(settings.public_url)
+        if authority in (public.netloc.lower(), (public.hostname or "").lower()):
+            return
+    if host not in allowed and not (is_loopback(host) and (binding.loopback or is_loopback(seen.peer or ""))):
+        raise HeadError(421, "the Host header does not name this server")
+
+
+def check_origin(seen: Approach, settings: Settings | None) -> None:
+    """A browser may only come from our own origin or from one that the plan allows. Raises ``HeadError``."""
+    origin = seen.headers.get("origin")
+    if origin is None:
+        return
+    parts = urlsplit(origin)
+    same = parts.scheme in ("http", "https") and parts.netloc.lower() == seen.headers.get("host", "").lower()
+    allowed = settings.allowed_origins if settings is not None else ()
+    if not (same and host_of(parts.netloc)) and origin not in allowed:
+        raise HeadError(403, "the Origin is not allowed")
+
+
+def check_post(headers: dict[str, str]) -> None:
+    """A POST carries JSON and takes JSON and events (streamable HTTP, Sending Messages). Raises ``HeadError``."""
+    if headers.get("content-type", "").partition(";")[0].strip(_OWS).lower() != JSON:
+        raise HeadError(415, f"the body is not `{JSON}`")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise HeadError(415, "the body is encoded")
+    if not (accepts(headers, JSON) and accepts(headers, EVENTS)):
+        raise HeadError(406, f"the client does not accept both `{JSON}` and `{EVENTS}`")
+
+
+def accepts(headers: dict[str, str], kind: str) -> bool:
+    """Whether the Accept header (RFC 9110 12.5.1) takes a media type; no header takes all."""
+    sent = headers.get("accept")
+    if sent is None:
+        return True
+    wanted = {kind, kind.partition("/")[0] + "/*", "*/*"}
+    ranges = [part.partition(";") for part in sent.lower().split(",")]
+    return any(name.strip(_OWS) in wanted and not _zero(rest) for name, _, rest in ranges)
+
+
+def _zero(parameters: str) -> bool:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip(_OWS).partition("=")
+        if name == "q":
+            return value.strip("0.") == "" and value != ""
+    return False

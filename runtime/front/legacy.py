@@ -1,0 +1,157 @@
+"""MCP 2025-03-26 to 2025-11-25 without its transport: what each method of a session does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+
+from meshplan.runtime.call import Call
+from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found
+from meshplan.runtime.front import jsonrpc
+from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, progress_token, relay
+from meshplan.runtime.front.rounds import complete
+from meshplan.runtime.front.session import Channel, Session
+from meshplan.runtime.invoke import Result
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.results import server_info
+from meshplan.runtime.shapes import members, text
+
+VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
+"""The revisions with a handshake that are served, oldest first."""
+BATCHES = "2025-03-26"
+"""The one revision that has JSON-RPC batches."""
+MAX_BATCH = 64
+
+_LEVELS = frozenset({"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"})
+
+
+def open_session(desk: Desk, endpoint: str, caller: Caller, params: Mapping[str, Any], now: float) -> Session:
+    """What ``initialize`` agrees on; raises ``RpcError``."""
+    wanted = text(params.get("protocolVersion"))
+    if wanted is None:
+        raise invalid("the protocol version is missing")
+    desk.index(endpoint)
+    return Session(
+        endpoint=endpoint,
+        owner=caller.owner,
+        version=wanted if wanted in VERSIONS else VERSIONS[-1],
+        client_capabilities=members(params.get("capabilities")) or {},
+        client_info=members(params.get("clientInfo")),
+        last_seen=now,
+    )
+
+
+def initialize_result(desk: Desk, session: Session) -> dict[str, Any]:
+    """The result of ``initialize``, from the plan alone."""
+    index = desk.index(session.endpoint)
+    found: dict[str, Any] = {
+        "protocolVersion": session.version,
+        "capabilities": dict(index.capabilities),
+        "serverInfo": server_info(index.name),
+    }
+    return found | ({"instructions": index.description} if index.description else {})
+
+
+async def respond(
+    desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel
+) -> bytes | None:
+    """The response to one request, success or error, serialised; ``None`` once it was cancelled."""
+    try:
+        with session.begin(request.id):
+            try:
+                return jsonrpc.result_text(request.id, await _answer(desk, session, caller, request, channel))
+            finally:
+                del session.running[request.id]
+    except RpcError as error:
+        return jsonrpc.error_text(request.id, error)
+    return None
+
+
+async def _answer(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel) -> Result:
+    match request.method:
+        case "ping":
+            return {}
+        case "logging/setLevel":
+            return _set_level(desk, session, request.params)
+        case "initialize":
+            raise RpcError(INVALID_REQUEST, "the session is initialized already")
+        case _:
+            return await _invoke(desk, session, caller, request, channel)
+
+
+def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
+    if "logging" not in desk.index(session.endpoint).capabilities:
+        raise method_not_found("logging/setLevel")
+    level = text(params.get("level"))
+    if level not in _LEVELS:
+        raise invalid("the level is not one of RFC 5424")
+    session.log_level = level
+    return {}
+
+
+async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel) -> Result:
+    token, level = progress_token(request.params), session.log_level
+    call = Call(
+        endpoint=session.endpoint,
+        caller=caller,
+        era="legacy",
+        method=request.method,
+        params=request.params,
+        client_capabilities=session.client_capabilities if channel.can_ask else {},
+        client_info=session.client_info,
+        log_level=level,
+        wants_progress=token is not None,
+        on_notify=relay(token, logs=level is not None, write=channel.write),
+    )
+    return await complete(desk.invoker.invoke, call, partial(session.ask, channel))
+
+
+def notice(session: Session, message: jsonrpc.Notification | jsonrpc.Response) -> None:
+    """Take what needs no answer."""
+    if isinstance(message, jsonrpc.Response):
+        session.settle(message)
+    elif message.method == "notifications/cancelled":
+        session.cancel(message.params)
+
+
+async def batch(desk: Desk, session: Session, caller: Caller, elements: list[Any], channel: Channel) -> bytes | None:
+    """Answer a JSON-RPC batch, each element on its own; ``None`` where nothing in it wants an answer."""
+    if session.version != BATCHES or not 0 < len(elements) <= MAX_BATCH:
+        return jsonrpc.error_text(None, RpcError(INVALID_REQUEST, "the body is not one JSON-RPC message"))
+    answers: dict[int, bytes] = {}
+
+    async def one(place: int, request: jsonrpc.Request) -> None:
+        answer = await respond(desk, session, caller, request, channel)
+        if answer is not None:
+            answers[place] = answer
+
+    async with anyio.create_task_group() as group:
+        for place, element in enumerate(elements):
+            try:
+                message = jsonrpc.message(element)
+            except jsonrpc.EnvelopeError as error:
+                answers[place] = jsonrpc.error_text(error.id, error)
+                continue
+            if isinstance(message, jsonrpc.Request):
+                group.start_soon(one, place, message)
+            else:
+                notice(session, message)
+    return b"[" + b",".join(answers[place] for place in sorted(answers)) + b"]" if answers else None
+
+
+async def tell_changes(
+    desk: Desk, session: Session, caller: Caller, write: Write, ready: Callable[[], Awaitable[None]]
+) -> None:
+    """Tell of changed lists until the session's stream is over; from ``ready`` on, no change is missed."""
+    with desk.active.watch(session.endpoint, caller) as watcher:
+        session.stream = watcher
+        try:
+            await ready()
+            async for lists in watcher.changes():
+                for kind in sorted(lists):
+                    await write(jsonrpc.notification_text(LIST_CHANGED[kind]))
+        finally:
+            session.stream = None

@@ -1,0 +1,101 @@
+"""MCP 2026-07-28 without its transport: every request stands alone and says who asks and what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.inbound import InboundModernRoute
+from mcp_types import LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from meshplan.runtime.call import Call
+from meshplan.runtime.errors import invalid
+from meshplan.runtime.front.desk import LIST_CHANGED, MAX_STREAMS, Desk, Write, progress_token, relay, too_many_streams
+from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
+from meshplan.runtime.index import EndpointIndex
+from meshplan.runtime.invoke import Result
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.results import own_envelope, server_info
+from meshplan.runtime.shapes import members, text
+
+SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
+LISTEN = "subscriptions/listen"
+
+_WANTED = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
+
+
+def streams(request: Request) -> bool:
+    """Whether the request asks for notifications, so that its response may become a stream."""
+    return progress_token(request.params) is not None or _log_level(request) is not None
+
+
+def _log_level(request: Request) -> str | None:
+    return text((members(request.params.get("_meta")) or {}).get(LOG_LEVEL_META_KEY))
+
+
+def discover(index: EndpointIndex) -> dict[str, Any]:
+    """The result of ``server/discover``, from the plan alone."""
+    found: dict[str, Any] = {
+        "supportedVersions": list(MODERN_PROTOCOL_VERSIONS),
+        "capabilities": dict(index.capabilities),
+        **own_envelope(index.name),
+    }
+    return found | ({"instructions": index.description} if index.description else {})
+
+
+async def answer(
+    desk: Desk,
+    endpoint: str,
+    caller: Caller,
+    request: Request,
+    route: InboundModernRoute,
+    write: Write,
+    param_headers: Mapping[str, str] | None = None,
+) -> Result:
+    """Answer one request other than ``subscriptions/listen``; raises ``RpcError``."""
+    if request.method == "server/discover":
+        return discover(desk.index(endpoint))
+    token, level = progress_token(request.params), _log_level(request)
+    capabilities = members(route.client_capabilities)
+    if capabilities is None:
+        raise invalid("the client capabilities are not an object")
+    return await desk.invoker.invoke(
+        Call(
+            endpoint=endpoint,
+            caller=caller,
+            era="modern",
+            method=request.method,
+            params=request.params,
+            client_capabilities=capabilities,
+            client_info=members(route.client_info),
+            log_level=level,
+            wants_progress=token is not None,
+            on_notify=relay(token, logs=level is not None, write=write),
+            param_headers=param_headers,
+        )
+    )
+
+
+async def listen(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
+    """Serve one subscription: acknowledge, tell of changed lists, and return the final result when it is over."""
+    wanted = members(request.params.get("notifications"))
+    if wanted is None:
+        raise invalid("the notifications to listen for are missing")
+    desk.index(endpoint)
+    if desk.active.watching(caller.owner) >= MAX_STREAMS:
+        raise too_many_streams()
+    honoured = {name: True for name in _WANTED.values() if wanted.get(name) is True}
+    meta = _meta(request.id)
+    with desk.active.watch(endpoint, caller) as watcher:
+        acknowledged = {"notifications": honoured, "_meta": meta}
+        await write(notification_text("notifications/subscriptions/acknowledged", acknowledged))
+        async for lists in watcher.changes():
+            for kind in sorted(lists):
+                if _WANTED[kind] in honoured:
+                    await write(notification_text(LIST_CHANGED[kind], {"_meta": meta}))
+    return {"resultType": "complete", "_meta": {**meta, SERVER_INFO_META_KEY: server_info(endpoint)}}
+
+
+def _meta(request_id: RequestId) -> dict[str, Any]:
+    return {SUBSCRIPTION_KEY: request_id}

@@ -1,0 +1,115 @@
+"""MCP 2026-07-28 over streamable HTTP: headers must agree with the body, and closing the response cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_PROTOCOL_VERSION_HEADER,
+    InboundLadderRejection,
+    classify_inbound_request,
+    unsupported_protocol_version_rejection,
+)
+
+from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError
+from meshplan.runtime.front import jsonrpc, modern
+from meshplan.runtime.front.asgi import Exchange, Receive, Send, respond, until_disconnect
+from meshplan.runtime.front.desk import Desk, Write
+from meshplan.runtime.invoke import Result
+from meshplan.runtime.principal import CHALLENGE_INVALID, Caller
+
+_OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, NOT_READY: 503}
+
+
+def status_of(error: RpcError) -> int:
+    """The HTTP status of an error response."""
+    return _OWN_STATUS.get(error.code) or ERROR_CODE_HTTP_STATUS.get(error.code, 200)
+
+
+async def post(
+    desk: Desk, endpoint: str, caller: Caller, headers: dict[str, str], body: bytes, receive: Receive, send: Send
+) -> None:
+    """Answer one POST."""
+    try:
+        message = jsonrpc.message(jsonrpc.parse(body))
+    except jsonrpc.EnvelopeError as error:
+        await respond(send, 400, jsonrpc.error_text(error.id, error))
+        return
+    match message:
+        case jsonrpc.Request():
+            await _request(desk, endpoint, caller, headers, message, receive, send)
+        case jsonrpc.Notification():
+            rejection = unsupported_protocol_version_rejection(headers[MCP_PROTOCOL_VERSION_HEADER])
+            if rejection is None:
+                await respond(send, 202)
+            else:
+                await _reject(send, None, rejection)
+        case jsonrpc.Response():
+            error = RpcError(INVALID_REQUEST, "this revision asks clients nothing, so there is nothing to answer")
+            await respond(send, 400, jsonrpc.error_text(None, error))
+
+
+async def _reject(send: Send, number: jsonrpc.RequestId | None, rejection: InboundLadderRejection) -> None:
+    error = RpcError(rejection.code, rejection.message, rejection.data)
+    await respond(send, status_of(error), jsonrpc.error_text(number, error))
+
+
+async def _request(
+    desk: Desk,
+    endpoint: str,
+    caller: Caller,
+    headers: dict[str, str],
+    request: jsonrpc.Request,
+    receive: Receive,
+    send: Send,
+) -> None:
+    route = classify_inbound_request({"method": request.method, "params": request.params}, headers=headers)
+    if isinstance(route, InboundLadderRejection):
+        await _reject(send, request.id, route)
+        return
+
+    async def listen(write: Write) -> Result:
+        return await modern.listen(desk, endpoint, caller, request, write)
+
+    async def answer(write: Write) -> Result:
+        return await modern.answer(desk, endpoint, caller, request, route, write, headers)
+
+    if request.method == modern.LISTEN:
+        await _exchange(request, listen, receive, send, streams=True)
+    else:
+        await _exchange(request, answer, receive, send, streams=modern.streams(request))
+
+
+async def _exchange(
+    request: jsonrpc.Request,
+    work: Callable[[Write], Awaitable[Result]],
+    receive: Receive,
+    send: Send,
+    *,
+    streams: bool,
+) -> None:
+    """Do the work while watching the client: when it goes away, the work is cancelled."""
+    exchange = Exchange(send)
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            await until_disconnect(receive)
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        if streams:
+            group.start_soon(_keep_alive, exchange)
+        try:
+            final, status = jsonrpc.result_text(request.id, await work(exchange.event)), 200
+        except RpcError as error:
+            final, status = jsonrpc.error_text(request.id, error), status_of(error)
+            if error.code == UNAUTHENTICATED:
+                exchange.challenge(CHALLENGE_INVALID)
+        await exchange.finish(status, final)
+        group.cancel_scope.cancel()
+
+
+async def _keep_alive(exchange: Exchange) -> None:
+    await exchange.keep_alive(commit=True)

@@ -1,0 +1,59 @@
+"""The open sessions of the handshake era: bounded in number, idle ones expire, each bound to who opened it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from meshplan.runtime.errors import OVERLOADED, RpcError
+from meshplan.runtime.front.session import Session
+
+IDLE = 1800.0
+"""Seconds after which a session that nobody uses is gone."""
+MAX_SESSIONS = 10_000
+MAX_PER_PRINCIPAL = 1_000
+"""A principal that opens more loses its oldest idle one, never somebody else's."""
+
+
+class Sessions:
+    """Finds sessions by an id that nobody can guess."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def add(self, session: Session) -> None:
+        """Keep a new session and give it its id; raises ``RpcError`` when there is no room."""
+        self._expire()
+        own = [found for found in self._sessions.values() if found.owner == session.owner]
+        if len(own) >= MAX_PER_PRINCIPAL or len(self._sessions) >= MAX_SESSIONS:
+            idle = [found for found in own if not found.busy]
+            if not idle:
+                raise RpcError(OVERLOADED, "too many sessions", {"reason": "overloaded"})
+            self.remove(min(idle, key=lambda found: found.last_seen))
+        session.id = secrets.token_urlsafe(24)
+        self._sessions[session.id] = session
+
+    def find(self, session_id: str, owner: tuple[str, str], endpoint: str) -> Session | None:
+        """The session, if it is this principal's at this endpoint; to anybody else it does not exist."""
+        found = self._sessions.get(session_id)
+        if found is None or found.owner != owner or found.endpoint != endpoint or self._expired(found):
+            return None
+        found.last_seen = self.now()
+        return found
+
+    def remove(self, session: Session) -> None:
+        """End a session and whatever runs in it."""
+        self._sessions.pop(session.id, None)
+        session.end()
+
+    def _expired(self, session: Session) -> bool:
+        return not session.busy and self.now() - session.last_seen > IDLE
+
+    def _expire(self) -> None:
+        for session in [found for found in self._sessions.values() if self._expired(found)]:
+            self.remove(session)

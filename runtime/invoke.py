@@ -1,0 +1,190 @@
+"""The one way in: who calls, what it leads to, may they, forward it, record it; every transport and era ends here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any
+
+from anyio import get_cancelled_exc_class
+
+from meshplan.runtime import lists
+from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.call import Call
+from meshplan.runtime.errors import (
+    INVALID_PARAMS,
+    OUTCOME_BY_CODE,
+    RESOURCE_NOT_FOUND_LEGACY,
+    Outcome,
+    RefusedError,
+    RelayedError,
+    RpcError,
+    method_not_found,
+    not_ready,
+    overloaded,
+    timed_out,
+    unauthenticated,
+    unavailable,
+    unknown,
+)
+from meshplan.runtime.record import Attempt, Recorder
+from meshplan.runtime.results import for_era, outward_uris
+from meshplan.runtime.shapes import members
+from meshplan.runtime.snapshot import Snapshot, View
+from meshplan.runtime.targets import RESOLVERS, Target, Trace
+from meshplan.runtime.upstream.port import (
+    UpstreamFailure,
+    UpstreamRefusal,
+    UpstreamRequest,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+
+Result = dict[str, Any] | bytes
+"""A result object, or one that is serialised already."""
+
+NO_COMPLETION: dict[str, Any] = {"completion": {"values": [], "total": 0, "hasMore": False}}
+
+
+class Invoker:
+    """Takes calls one by one against the newest snapshot; holds only how many each principal has under way."""
+
+    def __init__(self, active: Active, upstreams: Upstreams, record: Recorder) -> None:
+        self._active, self._upstreams, self._record = active, upstreams, record
+        self._running: Counter[tuple[str, str]] = Counter()
+
+    async def invoke(self, call: Call) -> Result:
+        """Answer one request; raises ``RpcError``. Whatever happens, one attempt is recorded."""
+        snapshot, trace, started = self._active.snapshot, Trace(), time.monotonic()
+        outcome: Outcome = "unknown"
+        try:
+            result = await self._run(snapshot, call, trace)
+            outcome = _outcome(result)
+        except RpcError as error:
+            outcome = _failed(error)
+            trace.reason = error.why if isinstance(error, RefusedError) else trace.reason
+            raise
+        except get_cancelled_exc_class():
+            outcome = "cancelled"
+            raise
+        finally:
+            self._record(self._attempt(snapshot, call, trace, outcome, time.monotonic() - started))
+        return result
+
+    def turn_away(self, endpoint: str, why: str) -> None:
+        """Record a request that came without a valid credential and so never became a call."""
+        now = self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        snapshot = self._active.snapshot
+        digest = snapshot.digest if snapshot else None
+        self._record(Attempt(now, digest, endpoint, None, "", "unauthenticated", 0.0, reason=why))
+
+    async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> Result:
+        if snapshot is None:
+            raise not_ready()
+        view = self._view(snapshot, call)
+        with self._slot(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
+            if call.method in lists.LIST_KINDS:
+                return await lists.answer(view, call, self._upstreams)
+            resolve = RESOLVERS.get(call.method)
+            if resolve is None:
+                raise method_not_found(call.method)
+            target = resolve(view, call, trace)
+            if target is None:
+                return for_era(call.method, NO_COMPLETION, legacy=call.legacy)
+            return await self._forward(view, call, target)
+
+    def _view(self, snapshot: Snapshot, call: Call) -> View:
+        """The caller as the newest plan knows it: a key that is gone is gone at once."""
+        principal = snapshot.keyring.principal(call.caller.credential, self._active.today)
+        if principal is None:
+            raise unauthenticated()
+        view = snapshot.view(call.endpoint, principal, self._active.today)
+        if view is None:
+            raise unknown("endpoint", call.endpoint, "no_such_endpoint")
+        return view
+
+    @contextmanager
+    def _slot(self, owner: tuple[str, str], limit: int) -> Generator[None]:
+        if self._running[owner] >= limit:
+            raise overloaded(limit)
+        self._running[owner] += 1
+        try:
+            yield
+        finally:
+            self._running[owner] -= 1
+            if not self._running[owner]:
+                del self._running[owner]
+
+    async def _forward(self, view: View, call: Call, target: Target) -> dict[str, Any]:
+        request = UpstreamRequest(
+            call.method,
+            target.params,
+            target.timeout,
+            headers=target.headers,
+            client_capabilities=call.declared(),
+            client_info=call.client_info,
+            log_level=call.log_level,
+            wants_progress=call.wants_progress,
+            on_notify=call.on_notify,
+        )
+        try:
+            result = await self._upstreams.get(target.server).request(request)
+        except UpstreamRefusal as error:
+            raise _relayed(error, call, target) from None
+        except UpstreamTimeout:
+            raise timed_out(target.server, target.timeout) from None
+        except UpstreamUnavailable as error:
+            raise unavailable(target.server, error.reason) from None
+        except KeyError:
+            raise unavailable(target.server, "it is being replaced") from None
+        except UpstreamFailure as error:
+            raise unavailable(target.server, str(error)) from None
+        return for_era(call.method, outward_uris(view.index, target.server, call.method, result), legacy=call.legacy)
+
+    def _attempt(
+        self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float
+    ) -> Attempt:
+        return Attempt(
+            at=self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds"),
+            plan=snapshot.digest if snapshot else None,
+            endpoint=call.endpoint,
+            principal=":".join(call.caller.owner),
+            method=call.method,
+            outcome=outcome,
+            duration=duration,
+            capability=trace.capability,
+            reason=trace.reason,
+            rule=trace.rule,
+            call=call.id,
+        )
+
+
+def _outcome(result: Result) -> Outcome:
+    if isinstance(result, bytes):
+        return "ok"
+    if result.get("resultType") == "input_required":
+        return "input_required"
+    return "tool_error" if result.get("isError") is True else "ok"
+
+
+def _failed(error: RpcError) -> Outcome:
+    if isinstance(error, RefusedError):
+        return "denied"
+    if isinstance(error, RelayedError):
+        return "upstream_error"
+    return OUTCOME_BY_CODE.get(error.code, "invalid")
+
+
+def _relayed(error: UpstreamRefusal, call: Call, target: Target) -> RelayedError:
+    """The upstream's own error; only "resource not found" has another code in the other era."""
+    code, data = error.code, error.data
+    named = members(data)
+    if call.method == "resources/read" and named is not None and named.get("uri") == target.upstream_uri:
+        data = {**named, "uri": call.params["uri"]}
+        code = RESOURCE_NOT_FOUND_LEGACY if call.legacy and code == INVALID_PARAMS else code
+    if code == RESOURCE_NOT_FOUND_LEGACY and call.method == "resources/read" and not call.legacy:
+        code = INVALID_PARAMS
+    return RelayedError(code, error.message, data)

@@ -1,0 +1,138 @@
+"""A plan made ready to serve: immutable, indexed once, shared by all requests until the next one replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from meshplan.runtime.index import EndpointIndex, build_index
+from meshplan.runtime.principal import Keyring
+from meshplan.schemas.bundle import Bundle
+from meshplan.schemas.capability import Kind
+from meshplan.schemas.decide import NOT_OFFERED, Decider, Principal, Verdict
+
+_CACHED = 1024
+_LISTS: Mapping[str, tuple[Kind, ...]] = {
+    "tools": ("tool",),
+    "prompts": ("prompt",),
+    "resources": ("resource", "template"),
+}
+"""What a client calls a list, and the kinds that are in it."""
+
+
+class Snapshot:
+    """One plan, indexed; ``seq`` is its number in the channel, ``None`` for a plan file."""
+
+    def __init__(self, bundle: Bundle, seq: int | None = None) -> None:
+        plan = bundle.plan
+        self.plan, self.digest, self.seq = plan, bundle.digest, seq
+        self.keyring = Keyring(plan.identity)
+        self.endpoints = {name: build_index(plan, bundle.definitions, name) for name in plan.endpoints}
+        self._decider = Decider(plan)
+        self._standing = lru_cache(_CACHED)(self._decider.standing)
+        self._visible = lru_cache(_CACHED)(self._find_visible)
+        self._joined = lru_cache(_CACHED)(self._join)
+
+    def view(self, endpoint: str, principal: Principal, today: date) -> View | None:
+        """What one principal has at one endpoint, or ``None`` where there is no such endpoint."""
+        index = self.endpoints.get(endpoint)
+        return None if index is None else View(self, index, principal, today)
+
+    def visible(self, endpoint: str, principal: Principal, today: date) -> frozenset[str]:
+        """The capability ids that are listed for a principal."""
+        return self._visible(endpoint, principal, today)
+
+    def standing(self, principal: Principal, today: date) -> Mapping[str, int]:
+        """The roles of a principal."""
+        return self._standing(principal, today)
+
+    def decide(
+        self,
+        endpoint: str,
+        principal: Principal,
+        today: date,
+        capability: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Verdict:
+        """The verdict on one capability; without arguments, on whether any call of it may be allowed."""
+        return self._decider.decide(endpoint, principal, self.standing(principal, today), capability, arguments)
+
+    def judged_by_arguments(self, endpoint: str, capability: str) -> bool:
+        """Whether a rule reads the arguments of a capability."""
+        return self._decider.conditional(endpoint, capability)
+
+    def decide_live(self, endpoint: str, principal: Principal, today: date, server: str, uri: str) -> Verdict:
+        """The verdict on one live resource, by normalised upstream URI."""
+        return self._decider.decide_live(endpoint, principal, self.standing(principal, today), server, uri)
+
+    def listing(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> bytes:
+        """The visible definitions of a kind, serialised and joined by commas, in the endpoint's order."""
+        return self._joined(endpoint, kind, visible)
+
+    def _find_visible(self, endpoint: str, principal: Principal, today: date) -> frozenset[str]:
+        return self._decider.visible(endpoint, principal, self.standing(principal, today))
+
+    def _join(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> bytes:
+        return b",".join(text for capability, text in self.endpoints[endpoint].listed[kind] if capability in visible)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One principal at one endpoint of one snapshot: every question of one request is asked here."""
+
+    snapshot: Snapshot
+    index: EndpointIndex
+    principal: Principal
+    today: date
+
+    def judge(self, capability: str, arguments: Mapping[str, Any] | None = None) -> Verdict:
+        """The verdict on one capability; without arguments, on whether any call of it may be allowed."""
+        return self.snapshot.decide(self.index.name, self.principal, self.today, capability, arguments)
+
+    def judged_by_arguments(self, capability: str) -> bool:
+        """Whether a rule reads the arguments of this capability."""
+        return self.snapshot.judged_by_arguments(self.index.name, capability)
+
+    def judge_live(self, server: str, uri: str) -> Verdict:
+        """The verdict on a live resource, unless a rule denies what it is declared as."""
+        for route in self.index.covering(server, uri):
+            verdict = self.judge(route.id, {"uri": uri})
+            if verdict.code == "denied_by_rule":
+                return verdict
+        if server not in self.index.live:
+            return NOT_OFFERED
+        return self.snapshot.decide_live(self.index.name, self.principal, self.today, server, uri)
+
+    def listing(self, kind: Kind) -> bytes:
+        """The definitions of a kind that this principal may see."""
+        visible = self.snapshot.visible(self.index.name, self.principal, self.today)
+        return self.snapshot.listing(self.index.name, kind, visible)
+
+
+def changed_lists(before: View | None, after: View | None) -> frozenset[str]:
+    """The lists (``tools``, ``prompts``, ``resources``) that differ between two views of one caller."""
+    return frozenset(name for name, kinds in _LISTS.items() if _shown(before, kinds) != _shown(after, kinds))
+
+
+def _shown(view: View | None, kinds: tuple[Kind, ...]) -> list[Any]:
+    if view is None:
+        return [[b"" for _ in kinds], ()]
+    live: tuple[Any, ...] = ()
+    if "resource" in kinds and view.index.live:
+        live = (view.index.live, [rule.live for rule in view.snapshot.plan.access.rules.values()])
+    return [[view.listing(kind) for kind in kinds], live]
+
+
+def _own_version() -> str:
+    try:
+        return version("meshplan")
+    except PackageNotFoundError:
+        return "0"
+
+
+VERSION = _own_version()
+"""What the mesh calls itself in ``serverInfo``."""

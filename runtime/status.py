@@ -1,0 +1,45 @@
+"""What the runtime says of itself: alive, ready, and what it serves; holds no secret and can change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from meshplan.runtime.active import Active, Upstreams
+
+
+@dataclass(slots=True)
+class Desired:
+    """What should be served, as the last look at the source found it; ``refused`` says why it is not."""
+
+    digest: str | None = None
+    seq: int | None = None
+    refused: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answers ``/healthz``, ``/readyz`` and ``/status``."""
+
+    active: Active
+    upstreams: Upstreams
+    desired: Desired
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a plan to enforce."""
+        return self.active.snapshot is not None
+
+    def report(self) -> dict[str, Any]:
+        """The document of ``/status``, version 1."""
+        snapshot = self.active.snapshot
+        return {
+            "v": 1,
+            "ready": self.ready,
+            "mesh": snapshot.plan.mesh if snapshot else None,
+            "active": {"plan": snapshot.digest, "seq": snapshot.seq} if snapshot else None,
+            "desired": {"plan": self.desired.digest, "seq": self.desired.seq} if self.desired.digest else None,
+            "refused": self.desired.refused,
+            "endpoints": sorted(snapshot.endpoints) if snapshot else [],
+            "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},
+        }

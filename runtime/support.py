@@ -1,0 +1,55 @@
+"""What this runtime can enforce: a plan that asks for anything else is refused, never served with that part ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshplan.schemas.plan import BearerAuth, HttpTransport, Passthrough, Plan, Server, StdioTransport
+
+
+def unsupported(plan: Plan) -> str | None:
+    """The first part of a plan that this runtime would not enforce, as text for operators."""
+    return next(_parts(plan), None)
+
+
+def _parts(plan: Plan) -> Iterator[str]:
+    for name, endpoint in plan.endpoints.items():
+        if not isinstance(endpoint.strategy, Passthrough):
+            yield f"the strategy `{endpoint.strategy.kind}` of `{name}`"
+    for name, server in plan.servers.items():
+        yield from (f"{part} of server `{name}`" for part in _server(server))
+    identity, settings = plan.identity, plan.runtime
+    asked = {
+        "bindings": plan.bindings,
+        "workflows": plan.workflows,
+        "prices": plan.prices,
+        "budgets": plan.budgets,
+        "identity.issuers": identity.issuers,
+        "identity.users": identity.users,
+        "claims in identity": identity.claims,
+        "runtime.admin_listen": settings.admin_listen,
+        "runtime.trusted_proxies": settings.trusted_proxies,
+        "runtime.seal_keys": settings.seal_keys,
+        "runtime.counters": settings.counters,
+        "runtime.ledger": settings.ledger,
+    }
+    yield from (f"`{name}`" for name, value in asked.items() if value)
+
+
+def _server(server: Server) -> Iterator[str]:
+    transport = server.transport
+    if not isinstance(transport, HttpTransport | StdioTransport):
+        yield f"the transport `{transport.kind}`"
+    elif isinstance(transport, HttpTransport):
+        if transport.auth is not None and not isinstance(transport.auth, BearerAuth):
+            yield f"the authentication `{transport.auth.kind}`"
+        if transport.replicas:
+            yield "the replicas"
+    elif transport.instances != "one":
+        yield "the instances"
+    if server.retry is not None:
+        yield "the retries"
+    if server.breaker is not None:
+        yield "the breaker"
+    if server.sessions != "shared":
+        yield "the sessions"

@@ -1,0 +1,1 @@
+"""The MCP client side: one owner task per upstream server, whatever its transport and era."""

@@ -1,0 +1,221 @@
+"""One server, kept connected: a single owner task opens connections, replaces lost ones, and backs off from a dead one."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
+from meshplan.runtime.upstream.port import Health, UpstreamRequest
+from meshplan.schemas.plan import Transport
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from meshplan.runtime.upstream.envelope import Negotiated
+    from meshplan.runtime.upstream.session import Session
+
+HTTP_CONNECT_SECONDS, STDIO_CONNECT_SECONDS = 30.0, 60.0
+"""For one attempt; a package runner may have to install the server first."""
+
+FIRST_BACKOFF, MAX_BACKOFF = 0.25, 30.0
+MIN_GAP = 0.05
+"""Between two attempts, even where callers wait: they must not turn a crashing server into a fork bomb."""
+
+STABLE_SECONDS = 5.0
+"""A connection that lived this long is replaced at once when it ends."""
+
+CLOSE_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+_random = SystemRandom()
+
+
+class _Attempt:
+    """One try to connect; many callers may wait for it."""
+
+    __slots__ = ("done", "failure", "session")
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.session: Session | None = None
+        self.failure: Unavailable | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it failed, or the connection that it made has ended."""
+        return self.failure is not None or (self.session is not None and self.session.gone.is_set())
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the servers of one pool share."""
+
+    secrets: Secrets
+    root: Path
+    http_pool: Callable[[], httpx2.AsyncBaseTransport]
+    on_list_changed: Callable[[str, str], None] | None = None
+
+
+class UpstreamServer:
+    """One upstream; ``run`` is its owner task, everything else may be called by any task of the same event loop."""
+
+    def __init__(self, name: str, transport: Transport, surroundings: Surroundings) -> None:
+        self.name, self.transport = name, transport
+        self._surroundings = surroundings
+        self._attempt = _Attempt()
+        self._wake, self._stopping, self._quiet = anyio.Event(), anyio.Event(), anyio.Event()
+        self._running = self._begun = 0
+        self._error: str | None = None
+
+    async def run(self) -> None:
+        """Keep the server connected until ``stop``; nothing that the server does ends it."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._supervise, tasks)
+                await self._stopping.wait()
+                session = self._attempt.session
+                if session is not None:
+                    session.close()
+                    with anyio.move_on_after(CLOSE_SECONDS):
+                        await session.closed.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._stopping.set()
+            self._attempt.failure = _closed()
+            self._attempt.done.set()
+
+    async def request(self, request: UpstreamRequest) -> dict[str, Any]:
+        """See ``port.Upstream``: a request that certainly was not executed is sent once more on a new connection."""
+        deadline = anyio.current_time() + request.timeout
+        self._running, self._begun = self._running + 1, self._begun + 1
+        try:
+            session = await self._connected(deadline, request.timeout)
+            try:
+                return await session.request(request, deadline)
+            except SessionLost as lost:
+                session.retire(lost.again())
+            session = await self._connected(deadline, request.timeout)
+            return await session.request(request, deadline)
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._quiet.set()
+
+    async def negotiated(self, seconds: float) -> Negotiated:
+        """What the server said when it was connected; waits for a connection like a request does."""
+        session = await self._connected(anyio.current_time() + seconds, seconds)
+        if session.negotiated is None:
+            raise SessionLost("the connection has ended")
+        return session.negotiated
+
+    def health(self) -> Health:
+        """The state right now: ``connected``, ``connecting``, ``unavailable`` or ``closed``."""
+        attempt = self._attempt
+        if self._stopping.is_set():
+            return Health("closed", None, self._error)
+        if attempt.session is not None and not attempt.over and attempt.session.negotiated is not None:
+            return Health("connected", attempt.session.negotiated.protocol_version, None)
+        return Health("connecting" if attempt.failure is None else "unavailable", None, self._error)
+
+    async def quiet(self, seconds: float) -> None:
+        """Return once no request has run for so long."""
+        while True:
+            while self._running:
+                self._quiet = anyio.Event()
+                await self._quiet.wait()
+            begun = self._begun
+            await anyio.sleep(seconds)
+            if begun == self._begun:
+                return
+
+    def stop(self) -> None:
+        """Close the connection and end ``run``, without waiting for requests."""
+        self._stopping.set()
+
+    async def _connected(self, deadline: float, seconds: float) -> Session:
+        """The open connection; asks for a new attempt where the last one is over, and waits for it."""
+        if self._stopping.is_set():
+            raise _closed()
+        attempt = self._attempt
+        if attempt.over:
+            attempt = self._attempt = _Attempt()
+            self._wake.set()
+        with anyio.CancelScope(deadline=deadline):
+            await attempt.done.wait()
+        if attempt.failure is not None:
+            raise attempt.failure.again()
+        if attempt.session is not None:
+            return attempt.session
+        last = f"; last failure: {self._error}" if self._error else ""
+        raise SlowToConnect(f"not connected within {seconds:g} s{last}")
+
+    async def _supervise(self, tasks: anyio.abc.TaskGroup) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            attempt = self._attempt
+            session = await self._open(tasks, attempt)
+            if session is not None:
+                began = anyio.current_time()
+                await session.gone.wait()
+                failures = 0 if anyio.current_time() - began > STABLE_SECONDS else failures + 1
+                self._error = session.failure.reason if session.failure is not None else None
+                if self.transport.kind == "stdio":
+                    await session.closed.wait()
+            else:
+                failures += 1
+            await self._pause(attempt, failures)
+
+    async def _open(self, tasks: anyio.abc.TaskGroup, attempt: _Attempt) -> Session | None:
+        """Try once; the connection where that succeeded."""
+        # The SDK costs half a second to import: not on the event loop, and only where a server exists.
+        module = await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
+        around = self._surroundings
+        session: Session = module.Session(
+            module.Place(
+                self.name, self.transport, around.secrets, around.root, around.http_pool, around.on_list_changed
+            )
+        )
+        tasks.start_soon(self._keep, session)
+        await session.ready.wait()
+        if session.negotiated is None:
+            attempt.failure = session.failure or Unavailable("the connection failed")
+            self._error = attempt.failure.reason
+            await session.closed.wait()
+        else:
+            attempt.session, self._error = session, None
+        attempt.done.set()
+        return attempt.session
+
+    async def _keep(self, session: Session) -> None:
+        """Run one connection; what breaks in it, even by a fault of the SDK or ours, is the end of that connection."""
+        try:
+            await session.run(within=STDIO_CONNECT_SECONDS if self.transport.kind == "stdio" else HTTP_CONNECT_SECONDS)
+        except (ExceptionGroup, OSError, RuntimeError, ValueError):
+            _log.exception("the connection to server `%s` broke", self.name)
+            session.failure = session.failure or Unavailable("the connection broke for a reason that is in the log")
+
+    async def _pause(self, attempt: _Attempt, failures: int) -> None:
+        """Back off after failures, until a caller asks for the server; then make sure that there is a new attempt."""
+        if failures:
+            backoff = min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 10)) * _random.uniform(0.5, 1)
+            await anyio.sleep(min(MIN_GAP, backoff))
+            with anyio.move_on_after(backoff - MIN_GAP):
+                await self._wake.wait()
+        self._wake = anyio.Event()
+        if self._attempt is attempt:
+            self._attempt = _Attempt()
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the connection was closed by a new plan or a shutdown")

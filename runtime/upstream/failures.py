@@ -1,0 +1,41 @@
+"""Why an upstream cannot be reached, in finer kinds than callers of ``port`` need."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from meshplan.runtime.upstream.port import UpstreamUnavailable
+
+Kind = Literal["unreachable", "timeout", "secret", "protocol"]
+
+
+class Unavailable(UpstreamUnavailable):
+    """An ``UpstreamUnavailable`` that says which kind it is."""
+
+    kind: Kind = "unreachable"
+
+    def again(self) -> Unavailable:
+        """A copy for one more caller: an exception that many tasks raise grows a traceback for each."""
+        return type(self)(self.reason, sent=self.sent)
+
+
+class SlowToConnect(Unavailable):
+    """The server is there, perhaps, but has not finished connecting."""
+
+    kind = "timeout"
+
+
+class SecretUnavailable(Unavailable):
+    """A credential or variable that the server needs cannot be resolved."""
+
+    kind = "secret"
+
+
+class ProtocolMismatch(Unavailable):
+    """The server answered something that is not the MCP we know."""
+
+    kind = "protocol"
+
+
+class SessionLost(Unavailable):
+    """The connection ended before the request was executed: sending it once more on a new one is safe."""

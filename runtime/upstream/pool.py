@@ -1,0 +1,115 @@
+"""All upstream servers of a plan, by name; a new plan replaces only what differs, and no running call notices."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.port import Health, Upstream
+from meshplan.schemas.plan import Server
+
+if TYPE_CHECKING:
+    import httpx2
+
+DRAIN_SECONDS = 120.0
+"""How long a server that left the plan may finish its running calls."""
+
+QUIET_SECONDS = 1.0
+"""A caller that has just looked a server up may still call it."""
+
+
+class UpstreamPool:
+    """The servers of the current plan; made by ``open_upstreams``."""
+
+    def __init__(self, tasks: anyio.abc.TaskGroup, surroundings: Surroundings) -> None:
+        self._tasks, self._surroundings = tasks, surroundings
+        self._servers: dict[str, UpstreamServer] = {}
+        self._leaving: set[UpstreamServer] = set()
+
+    def get(self, name: str) -> Upstream:
+        """The server of that name; raises ``KeyError``."""
+        return self._servers[name]
+
+    async def replace(self, servers: Mapping[str, Server]) -> None:
+        """Serve these servers from now on.
+
+        A server whose transport is equal keeps its connection. The others start in the background; those that left
+        close after their running calls.
+        """
+        current, self._servers = self._servers, {}
+        for name, server in servers.items():
+            kept = current.get(name)
+            if kept is None or kept.transport != server.transport:
+                kept = UpstreamServer(name, server.transport, self._surroundings)
+                self._tasks.start_soon(kept.run)
+            self._servers[name] = kept
+        for name, left in current.items():
+            if self._servers.get(name) is not left:
+                self._leaving.add(left)
+                self._tasks.start_soon(self._let_go, left)
+        await anyio.lowlevel.checkpoint()
+
+    async def _let_go(self, server: UpstreamServer) -> None:
+        with anyio.move_on_after(DRAIN_SECONDS):
+            await server.quiet(QUIET_SECONDS)
+        server.stop()
+        self._leaving.discard(server)
+
+    def health(self) -> dict[str, Health]:
+        """The state of each server right now."""
+        return {name: server.health() for name, server in self._servers.items()}
+
+    def stop(self) -> None:
+        """Close every connection, running calls or not."""
+        for server in (*self._servers.values(), *self._leaving):
+            server.stop()
+
+
+@asynccontextmanager
+async def open_upstreams(
+    servers: Mapping[str, Server], root: Path, *, on_list_changed: Callable[[str, str], None] | None = None
+) -> AsyncGenerator[UpstreamPool, None]:
+    """Start connecting to all servers, and yield at once; on exit, close their connections.
+
+    ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
+    list-changed notification; it must not block.
+    """
+    async with shared_surroundings(root, on_list_changed=on_list_changed) as surroundings:
+        tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        pool = UpstreamPool(tasks, surroundings)
+        try:
+            await pool.replace(servers)
+            yield pool
+        finally:
+            # Without the body's exception, which a task group would wrap.
+            pool.stop()
+            await tasks.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def shared_surroundings(
+    root: Path, *, on_list_changed: Callable[[str, str], None] | None = None
+) -> AsyncGenerator[Surroundings, None]:
+    """Secrets and one HTTP connection pool, made when the first server needs it."""
+    made: list[httpx2.AsyncHTTPTransport] = []
+
+    def http_pool() -> httpx2.AsyncHTTPTransport:
+        if not made:
+            made.append(importlib.import_module("meshplan.runtime.upstream.http").shared_pool())
+        return made[0]
+
+    try:
+        yield Surroundings(Secrets(root), root, http_pool, on_list_changed)
+    finally:
+        for pool in made:
+            await pool.aclose()

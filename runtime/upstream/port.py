@@ -1,0 +1,85 @@
+"""What the rest of the runtime asks of an upstream, and how an upstream may fail; knows no transport and no era."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
+"""Gets (method, params) of a notification that belongs to one running request."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One request to forward, as MCP 2026-07-28 spells it: the adapter translates for older upstreams.
+
+    ``params`` carries no protocol keys in ``_meta`` but may carry the caller's own; ``headers`` are the
+    ``Mcp-Param-*`` ones, regenerated from the decided arguments. ``timeout`` is seconds for the whole request.
+    ``client_capabilities`` are what the calling client declared (an older, shared upstream session declares none).
+    ``wants_progress`` asks for ``notifications/progress``, delivered with the caller's token left to the caller.
+    """
+
+    method: str
+    params: dict[str, Any]
+    timeout: float
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    client_capabilities: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_info: Mapping[str, Any] | None = None
+    log_level: str | None = None
+    wants_progress: bool = False
+    on_notify: OnNotify | None = None
+
+
+class UpstreamFailure(Exception):
+    """Root of everything that can go wrong upstream.
+
+    UpstreamFailure
+    ├── UpstreamRefusal      the server answered with a JSON-RPC error: code and data are its own
+    ├── UpstreamUnavailable  not connected: cannot be reached, did not start, or went away before answering
+    └── UpstreamTimeout      no answer within the request's timeout
+    """
+
+
+class UpstreamRefusal(UpstreamFailure):
+    """A JSON-RPC error of the upstream, to be relayed as it is."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.data = code, message, data
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    """The upstream cannot be reached; the text says why and holds no secret. ``sent``: the request may have left."""
+
+    def __init__(self, reason: str, *, sent: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.sent = reason, sent
+
+
+class UpstreamTimeout(UpstreamFailure):
+    """The upstream did not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What ``/status`` says of one upstream: state, negotiated protocol version, and the last failure's text."""
+
+    state: str
+    protocol_version: str | None
+    error: str | None
+
+
+class Upstream(Protocol):
+    """One connected, connecting or failing upstream; safe for concurrent requests."""
+
+    async def request(self, request: UpstreamRequest) -> dict[str, Any]:
+        """Forward one request and return its raw result, unknown fields included; raises ``UpstreamFailure``.
+
+        Cancelling the awaiting task cancels the upstream request in the upstream's own way.
+        """
+        ...
+
+    def health(self) -> Health:
+        """The state right now."""
+        ...

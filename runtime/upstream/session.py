@@ -1,0 +1,298 @@
+"""One open connection to one server, from its negotiation to its end: many requests at once, none of them retried."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import httpx2
+
+from meshplan.runtime.secrets import SecretError, Secrets
+from meshplan.runtime.upstream import sdk
+from meshplan.runtime.upstream.child import StderrRelay, open_child
+from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_headers, wire_params
+from meshplan.runtime.upstream.exchange import CURRENT, Exchange
+from meshplan.runtime.upstream.failures import (
+    ProtocolMismatch,
+    SecretUnavailable,
+    SessionLost,
+    SlowToConnect,
+    Unavailable,
+)
+from meshplan.runtime.upstream.http import client
+from meshplan.runtime.upstream.negotiate import negotiate
+from meshplan.runtime.upstream.port import (
+    UpstreamFailure,
+    UpstreamRefusal,
+    UpstreamRequest,
+    UpstreamTimeout,
+)
+from meshplan.schemas.plan import HttpTransport, StdioTransport, Transport
+
+GRACE_SECONDS = 10.0
+"""How long a request whose caller gave up may stay on the wire: an older server has no other way to be told."""
+
+DRAIN_SECONDS = 120.0
+"""How long a connection that is replaced may wait for its running requests."""
+
+LIST_CHANGED = frozenset(
+    f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources")
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Everything needed to open connections to one server; ``pool`` gives the HTTP pool that all servers share."""
+
+    name: str
+    transport: Transport
+    secrets: Secrets
+    root: Path
+    pool: Callable[[], httpx2.AsyncBaseTransport]
+    on_list_changed: Callable[[str, str], None] | None
+
+
+class Session:
+    """A connection whose task is ``run``; ``ready`` says that it is open or has failed, ``gone`` that it takes no more.
+
+    ``closed`` says that its task has ended and, for stdio, that the process has.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.ready, self.gone, self.closed = anyio.Event(), anyio.Event(), anyio.Event()
+        self.failure: Unavailable | None = None
+        self.negotiated: Negotiated | None = None
+        self._exchanges: set[Exchange] = set()
+        self._by_token: dict[str, Exchange] = {}
+        self._idle = anyio.Event()
+        self._tokens = 0
+        self._status: int | None = None
+        self._dispatcher: sdk.JSONRPCDispatcher | None = None
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._reader: Any = None
+
+    async def run(self, *, within: float) -> None:
+        """Connect, at most ``within`` seconds, serve until ``retire`` or the server's end, and close."""
+        try:
+            async with self._open() as (streams, relay):
+                await self._live(streams, relay, within)
+        except Unavailable as failure:
+            self.failure = failure
+        finally:
+            self.gone.set()
+            self.ready.set()
+            self.closed.set()
+
+    def retire(self, failure: Unavailable | None = None) -> None:
+        """Take no more requests, and close once the running ones have ended."""
+        if not self.gone.is_set():
+            self.failure = failure
+            self.gone.set()
+
+    def close(self) -> None:
+        """Take no more requests, fail the running ones, and close."""
+        self.retire()
+        for exchange in self._exchanges:
+            exchange.finish(Unavailable("the connection was closed on our side", sent=True))
+            exchange.scope.cancel()
+
+    async def request(self, request: UpstreamRequest, deadline: float) -> dict[str, Any]:
+        """Forward one request; raises ``UpstreamFailure``, and ``SessionLost`` where the server did not execute it."""
+        if self.gone.is_set() or self.negotiated is None:
+            raise SessionLost("the connection has ended")
+        version = self.negotiated.protocol_version
+        self._tokens += 1
+        token = f"meshplan-{self._tokens}" if request.wants_progress else None
+        exchange = Exchange(deadline=deadline + GRACE_SECONDS, token=token, log_level=request.log_level)
+        if token is not None:
+            self._by_token[token] = exchange
+        params = wire_params(request, version, token)
+        self._start(exchange, request.method, params, version, request.headers)
+        try:
+            with anyio.CancelScope(deadline=deadline):
+                async for method, notice in exchange.inbox:
+                    if request.on_notify is not None:
+                        await request.on_notify(method, notice)
+        finally:
+            exchange.abandon()
+            if token is not None:
+                del self._by_token[token]
+        result = _settled(exchange, request)
+        result.setdefault("resultType", "complete")
+        return result
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[tuple[sdk.Streams, StderrRelay | None], None]:
+        place = self._place
+        if isinstance(place.transport, StdioTransport):
+            async with open_child(place.name, place.transport, place.secrets, place.root) as (streams, relay):
+                yield streams, relay
+            return
+        if not isinstance(place.transport, HttpTransport):
+            raise Unavailable(f"servers of kind `{place.transport.kind}` are not reached this way")
+        try:
+            http = client(place.transport, place.secrets, place.pool())
+        except SecretError as error:
+            raise SecretUnavailable(str(error)) from None
+        async with (
+            http,
+            sdk.open_http(place.transport.url, http) as streams,
+        ):
+            yield streams, None
+
+    async def _live(self, streams: sdk.Streams, relay: StderrRelay | None, within: float) -> None:
+        self._reader, writer = streams
+        self._dispatcher = dispatcher = sdk.JSONRPCDispatcher(self._reader, writer)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            if relay is not None:
+                tasks.start_soon(relay.run)
+            await tasks.start(self._pump, dispatcher)
+            await self._connect(within)
+            await self.gone.wait()
+            with anyio.move_on_after(DRAIN_SECONDS):
+                while self._exchanges:
+                    self._idle = anyio.Event()
+                    await self._idle.wait()
+            tasks.cancel_scope.cancel()
+
+    async def _pump(self, dispatcher: sdk.JSONRPCDispatcher, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        try:
+            await dispatcher.run(_refuse, _ignore, self._notice, task_status=task_status)
+        finally:
+            self.retire(Unavailable("the server closed the connection"))
+
+    async def _connect(self, within: float) -> None:
+        slow = SlowToConnect(f"did not finish connecting within {within:g} s")
+        try:
+            with anyio.move_on_after(within) as scope:
+                self.negotiated = await negotiate(self)
+            if scope.cancelled_caught:
+                self.retire(slow)
+        except Unavailable as failure:
+            self.retire(failure.again())
+        self.ready.set()
+
+    async def ask(self, method: str, params: dict[str, Any], version: str, seconds: float | None) -> dict[str, Any]:
+        """Send a request of the negotiation."""
+        deadline = float("inf") if seconds is None else anyio.current_time() + seconds
+        exchange = Exchange(deadline=deadline)
+        self._start(exchange, method, params, version, {}, cancel=False)
+        try:
+            with anyio.CancelScope(deadline=deadline):
+                async for _ in exchange.inbox:
+                    pass
+        finally:
+            exchange.abandon()
+        self._status = exchange.status
+        if exchange.outcome is None:
+            raise SlowToConnect(f"no answer to `{method}`")
+        return _settled(exchange)
+
+    async def tell(self, method: str, version: str) -> None:
+        """Send a notification of the negotiation."""
+        if self._dispatcher is not None:
+            await self._dispatcher.notify(method, None, {"headers": {sdk.MCP_PROTOCOL_VERSION_HEADER: version}})
+
+    def status(self) -> int | None:
+        """The HTTP status of the negotiation's last answer."""
+        return self._status
+
+    def _start(
+        self,
+        exchange: Exchange,
+        method: str,
+        params: dict[str, Any],
+        version: str,
+        headers: Mapping[str, str],
+        *,
+        cancel: bool = True,
+    ) -> None:
+        if self._tasks is None or self._dispatcher is None:
+            raise SessionLost("the connection is not open")
+        options: sdk.CallOptions = {"cancel_on_abandon": cancel}
+        if isinstance(self._place.transport, HttpTransport):
+            options["headers"] = wire_headers(method, params, version, dict(headers))
+        self._exchanges.add(exchange)
+        self._tasks.start_soon(self._carry, self._dispatcher, exchange, method, params, options)
+
+    async def _carry(
+        self,
+        dispatcher: sdk.JSONRPCDispatcher,
+        exchange: Exchange,
+        method: str,
+        params: dict[str, Any],
+        options: sdk.CallOptions,
+    ) -> None:
+        """The task of one request: its caller only waits, so that a slow cancellation delays nobody."""
+        CURRENT.set(exchange)
+        try:
+            with exchange.scope:
+                exchange.finish(await dispatcher.send_raw_request(method, params, options))
+        except sdk.MCPError as error:
+            exchange.finish(_explained(exchange, error))
+        finally:
+            exchange.finish(exchange.failure or Unavailable("the connection was closed before the answer", sent=True))
+            self._exchanges.discard(exchange)
+            if not self._exchanges:
+                self._idle.set()
+
+    def _notice(self, method: str, params: Mapping[str, Any] | None) -> bool:
+        """Give a notification to the request that it belongs to, in wire order; drop what belongs to none."""
+        found = dict(params or {})
+        if method in LIST_CHANGED:
+            if self._place.on_list_changed is not None:
+                self._place.on_list_changed(self._place.name, method)
+        elif method == "notifications/progress":
+            token = found.pop("progressToken", None)
+            exchange = self._by_token.get(token) if isinstance(token, str) else None
+            if exchange is not None:
+                exchange.notice(method, found)
+        elif method == "notifications/message":
+            context = sdk.sender_context(self._reader)
+            exchange = context.get(CURRENT) if context is not None else None
+            if exchange is not None and wanted_log(exchange.log_level, found):
+                exchange.notice(method, found)
+        return True
+
+
+async def _refuse(_context: object, method: str, _params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Answer the server's own requests: a connection that many callers share can ask none of them."""
+    if method == "ping":
+        return {}
+    raise sdk.MCPError(sdk.METHOD_NOT_FOUND, "this client declares no capability for that request")
+
+
+async def _ignore(_context: object, _method: str, _params: Mapping[str, Any] | None) -> None:
+    """Every notification has been dealt with in wire order before."""
+
+
+def _explained(exchange: Exchange, error: sdk.MCPError) -> UpstreamFailure:
+    reason = sdk.synthesised(error)
+    if exchange.failure is not None:
+        return exchange.failure
+    if reason is not None:
+        kind = ProtocolMismatch if error.code == sdk.PARSE_ERROR else Unavailable
+        return kind(reason, sent=True)
+    return UpstreamRefusal(error.code, error.message, error.data)
+
+
+def _settled(exchange: Exchange, request: UpstreamRequest | None = None) -> dict[str, Any]:
+    outcome = exchange.outcome
+    if isinstance(outcome, dict):
+        return outcome
+    if request is not None and outcome is None:
+        raise UpstreamTimeout(f"no answer to `{request.method}` within {request.timeout:g} s")
+    if (
+        request is not None
+        and isinstance(outcome, UpstreamRefusal)
+        and outcome.code == sdk.UNSUPPORTED_PROTOCOL_VERSION
+    ):
+        raise SessionLost("the server no longer speaks the protocol version that was agreed")
+    raise outcome or UpstreamTimeout("no answer")

@@ -1,0 +1,134 @@
+"""A runtime that really listens on 127.0.0.1, in the test's own event loop, with upstreams of the test's choice."""
+
+import json
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import httpx2
+import uvicorn
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.app import listen_on
+from meshplan.runtime.front.desk import Desk
+from meshplan.runtime.front.guard import Binding
+from meshplan.runtime.front.http import HttpFront
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.status import Desired, Status
+
+MODERN = "2026-07-28"
+ACCEPT = "application/json, text/event-stream"
+
+
+class QuietServer(uvicorn.Server):
+    """Leaves signals to the test runner, and says when it listens."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.listening = anyio.Event()
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self):
+        yield
+
+
+@asynccontextmanager
+async def listening(app):
+    """Serve an ASGI application; yields its port."""
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
+        timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    server = QuietServer(config)
+    with listen_on(Binding("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [listener])
+            await server.listening.wait()
+            yield listener.getsockname()[1]
+            server.should_exit = True
+
+
+@dataclass
+class Site:
+    """What a test holds of a running site."""
+
+    front: HttpFront
+    active: Active
+    upstreams: object
+    attempts: list
+    port: int = 0
+    client: httpx2.AsyncClient | None = None
+    numbers: int = field(default=0)
+
+    def url(self, endpoint="dev"):
+        return f"http://127.0.0.1:{self.port}/mcp/{endpoint}"
+
+    async def modern(
+        self, method, params=None, *, key="ann", endpoint="dev", headers=None, meta=None, capabilities=None
+    ):
+        """One request of 2026-07-28; returns the HTTP response."""
+        request, sent = self.modern_parts(method, params, key=key, meta=meta, capabilities=capabilities)
+        return await self.client.post(self.url(endpoint), json=request, headers={**sent, **(headers or {})})
+
+    def modern_parts(self, method, params=None, *, key="ann", meta=None, capabilities=None):
+        self.numbers += 1
+        params = dict(params or {})
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": capabilities or {},
+            **(meta or {}),
+        }
+        headers = {"mcp-protocol-version": MODERN, "mcp-method": method, "accept": ACCEPT, **bearer(key)}
+        name = params.get("uri") if method == "resources/read" else params.get("name")
+        if isinstance(name, str) and method in ("tools/call", "prompts/get", "resources/read"):
+            headers["mcp-name"] = name
+        return {"jsonrpc": "2.0", "id": self.numbers, "method": method, "params": params}, headers
+
+    async def legacy(self, message, *, key="ann", session=None, endpoint="dev", headers=None):
+        """One POST of the handshake era."""
+        sent = {"accept": ACCEPT, "content-type": "application/json", **bearer(key), **(headers or {})}
+        if session:
+            sent["mcp-session-id"] = session
+        return await self.client.post(self.url(endpoint), content=json.dumps(message), headers=sent)
+
+    async def session(self, *, key="ann", version="2025-11-25", capabilities=None, endpoint="dev"):
+        """Initialize, and return the session id."""
+        params = {
+            "protocolVersion": version,
+            "capabilities": capabilities or {},
+            "clientInfo": {"name": "t", "version": "1"},
+        }
+        answer = await self.legacy(request("initialize", params), key=key, endpoint=endpoint)
+        assert answer.status_code == 200, answer.text
+        return answer.headers["mcp-session-id"]
+
+
+def bearer(key):
+    return {} if key is None else {"authorization": f"Bearer secret-{key}"}
+
+
+def request(method, params=None, number=1):
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}
+
+
+def events(text):
+    """The messages of an event stream."""
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+
+
+@asynccontextmanager
+async def site(bundle, upstreams, *, local_secret=None, seq=None):
+    """Serve a bundle (or nothing at all) with these upstreams."""
+    active, attempts = Active(), []
+    if bundle is not None:
+        active.swap(Snapshot(bundle, seq))
+    desk = Desk(active, Invoker(active, upstreams, attempts.append))
+    front = HttpFront(desk, Status(active, upstreams, Desired()), Binding("127.0.0.1", 0), local_secret)
+    async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
+        yield Site(front, active, upstreams, attempts, port, client)
+        active.close()
