@@ -43,7 +43,7 @@ async def test_prompts_resources_and_templates_come_through(up, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    "name", ["shop_discontinue", "discontinue", "delete_note", "create_ticket", "nothing", "shop_set_price"]
+    "name", ["shop_discontinue", "discontinue", "delete_note", "create_ticket", "nothing"]
 )
 async def test_what_is_not_offered_or_not_granted_is_neither_listed_nor_callable(up, mode, name):
     async with worlds.client(up.url(), up.secret, mode) as client:
@@ -53,6 +53,24 @@ async def test_what_is_not_offered_or_not_granted_is_neither_listed_nor_callable
         assert refused.value.error.code == -32602
         assert refused.value.error.data["reason"] == "not_available"
         assert "rule" not in json.dumps(refused.value.error.data)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_condition_decides_on_the_arguments_that_are_sent(up, mode):
+    async with worlds.client(up.url(), up.secret, mode) as client:
+        assert "shop_set_price" in {tool.name for tool in (await client.list_tools()).tools}
+        cheap = await client.call_tool("shop_set_price", {"sku": "BAG-045", "cents": 9900})
+        assert not cheap.is_error
+        for arguments in ({"sku": "BAG-045", "cents": 10001}, {"sku": "BAG-045"}, {"sku": "BAG-045", "cents": "9"}):
+            with pytest.raises(MCPError) as refused:
+                await client.call_tool("shop_set_price", arguments)
+            assert refused.value.error.data == {"reason": "not_allowed"}
+        for trick in ({"cents": 1, "Cents": 99999}, {"cents": 1, "extra": True}):
+            with pytest.raises(MCPError) as refused:
+                await client.call_tool("shop_set_price", {"sku": "BAG-045", **trick})
+            assert refused.value.error.data == {"reason": "invalid_arguments"}
+        price = await client.call_tool("shop_get_product", {"sku": "BAG-045"})
+        assert price.structured_content["cents"] == 9900
 
 
 @pytest.mark.parametrize("mode", MODES)
