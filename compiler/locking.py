@@ -89,8 +89,9 @@ def _outcome(
     except LockError as error:
         return Outcome(name, "failed", f"refused: {error}")
     text = write_lock(fresh)
-    path = project.root / lock_path(name)
-    before = draft.reader.read(lock_path(name))
+    where = _where(draft, name, server)
+    path = project.root / where
+    before = draft.reader.read(where)
     if before == text:
         return Outcome(name, "unchanged", _count(fresh))
     if write:
@@ -100,6 +101,18 @@ def _outcome(
     return Outcome(name, "changed", _difference(draft, name, fresh))
 
 
+def _where(draft: Draft, name: str, server: AnyServer) -> str:
+    """The common lock file, or the environment's own where the common one is of another transport."""
+    if draft.environment is None:
+        return lock_path(name)
+    try:
+        common = read_lock(draft.reader, name)
+    except LockError:
+        common = None
+    shared = common is not None and dict(common.transport) == transport_identity(server)
+    return lock_path(name) if shared else lock_path(name, draft.environment)
+
+
 def _count(lock: ServerLock) -> str:
     kinds = [key.kind for key in lock.definitions]
     return ", ".join(counted(kinds.count(kind), kind) for kind in _ANSWERED if kind in kinds) or "nothing offered"
@@ -107,7 +120,7 @@ def _count(lock: ServerLock) -> str:
 
 def _difference(draft: Draft, name: str, fresh: ServerLock) -> str:
     try:
-        old = read_lock(draft.reader, name)
+        old = read_lock(draft.reader, name, draft.environment)
     except LockError:
         old = None
     before: Mapping[CapabilityKey, Locked] = old.definitions if old else {}
