@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix bench conformance schemas clean
+.PHONY: up test check fix bench conformance schemas docs clean
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -28,6 +28,9 @@ fix: .venv/check
 
 schemas: .venv/installed
 	$(BIN)/python -m meshplan.compiler.schema
+
+docs: .venv/installed
+	$(BIN)/python -m meshplan.compiler.rules.page docs/rules.md
 
 bench: .venv/test
 	$(BIN)/python bench/run.py

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import NamedTuple
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Span, has_errors
 from meshplan.compiler.newlines import ending, normalised, origin
-from meshplan.compiler.pipeline import Compiled, compile_mesh
+from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.reader import Reader
 
 ROUNDS = 5
 """One fix can bring another to light: an entry under a misspelt key is read once the key is right."""
 _UNREADABLE = "MESH0"
+_REFERENCE = "${"
+
+Compiler = Callable[[Reader], Compiled]
+"""Compiles what a reader reads, always for the same day, environment and parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,10 @@ class _Bench:
     """Where fixes are tried."""
 
     reader: Reader
-    today: date
-    entry: str
+    compiler: Compiler
 
     def compile(self, texts: Mapping[str, str]) -> Compiled:
-        return compile_mesh(_Edited(self.reader, texts), today=self.today, entry=self.entry)
+        return self.compiler(_Edited(self.reader, texts))
 
     def attempt(self, before: Compiled, texts: Mapping[str, str], edits: list[_Edit]) -> _Attempt:
         """Apply ``edits``, compile, and say which of them did no good."""
@@ -93,15 +95,15 @@ class _Bench:
             edits = [edit for edit in edits if edit not in bad]
 
 
-def fix_mesh(reader: Reader, *, today: date, entry: str) -> Fixed:
+def fix_mesh(reader: Reader, compiler: Compiler) -> Fixed:
     """Apply every certain fix, again until nothing is left to fix, at most ``ROUNDS`` times; writes nothing."""
-    bench = _Bench(reader, today, entry)
+    bench = _Bench(reader, compiler)
     texts: Mapping[str, str] = {}
     compiled = bench.compile(texts)
     done: list[Diagnostic] = []
     refused: dict[tuple[str, str, int, str], Diagnostic] = {}
     for _ in range(ROUNDS):
-        edits = [edit for edit in certain(compiled.diagnostics) if _key(edit.about) not in refused]
+        edits = [edit for edit in certain(compiled.diagnostics, compiled.texts) if _key(edit.about) not in refused]
         if not edits:
             break
         attempt, kept = bench.settled(compiled, texts, edits)
@@ -113,9 +115,9 @@ def fix_mesh(reader: Reader, *, today: date, entry: str) -> Fixed:
     return Fixed(compiled, texts, tuple(done), tuple(left))
 
 
-def certain(found: Iterable[Diagnostic]) -> list[_Edit]:
-    """The fixes that do not overlap, in order of place; of two that do, the first."""
-    edits = [_Edit(d, d.fix) for d in found if d.fix]
+def certain(found: Iterable[Diagnostic], texts: Mapping[str, str]) -> list[_Edit]:
+    """The fixes that do not overlap, in order of place; of two that do, the first. None writes over a parameter."""
+    edits = [_Edit(d, d.fix) for d in found if d.fix and _REFERENCE not in _replaced(d.fix, texts)]
     edits.sort(key=lambda edit: (edit.fix.span.file, edit.fix.span.start, edit.fix.span.end, edit.fix.text))
     kept: list[_Edit] = []
     for edit in edits:
@@ -123,6 +125,10 @@ def certain(found: Iterable[Diagnostic]) -> list[_Edit]:
         if last is None or last.file != edit.fix.span.file or last.end <= edit.fix.span.start != last.start:
             kept.append(edit)
     return kept
+
+
+def _replaced(fix: Fix, texts: Mapping[str, str]) -> str:
+    return normalised(texts[fix.span.file])[fix.span.start : fix.span.end]
 
 
 def applied(text: str, fixes: Iterable[Fix]) -> str:

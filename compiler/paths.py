@@ -21,10 +21,16 @@ def path_of(root: MapNode | None, span: Span) -> Path:
 
 def _step(node: Any, span: Span) -> str | int | None:
     if isinstance(node, MapNode):
-        return next((key for key, at in node.at.items() if _holds(at, span)), None)
+        direct = next((key for key, at in node.at.items() if _holds(at, span)), None)
+        return direct or next((key for key in node if _has(node[key], span)), None)
     if isinstance(node, SeqNode):
         return next((index for index, at in enumerate(node.at) if _holds(at, span)), None)
     return None
+
+
+def _has(node: Any, span: Span) -> bool:
+    """Whether a mapping that was put together from several files has the span in one of its entries."""
+    return isinstance(node, MapNode) and any(_holds(at, span) for at in node.at.values())
 
 
 def _holds(at: At, span: Span) -> bool:

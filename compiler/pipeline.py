@@ -70,7 +70,7 @@ def compile_mesh(
         draft, said = compiler_pass(draft)
         found += said
         draft = replace(draft, sound=not has_errors(found))
-    settled = settle(ordered(found), draft.texts, today)
+    settled = settle(ordered(found), draft.texts, today, whole=not (draft.mesh and draft.mesh.environments))
     if has_errors(settled.diagnostics):
         draft = replace(draft, bundle=None, sound=False)
     return Compiled(draft.bundle, settled.diagnostics, draft.texts, draft, settled.suppressed)

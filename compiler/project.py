@@ -14,7 +14,7 @@ import click
 from meshplan.compiler import exits
 from meshplan.compiler.diagnostics import has_errors
 from meshplan.compiler.pipeline import Compiled, compile_mesh
-from meshplan.compiler.reader import FolderReader
+from meshplan.compiler.reader import FolderReader, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,24 @@ class Project:
     environment: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def compile(self, now: str | None = None) -> Compiled:
-        """Compile; ``now`` is a date such as `2027-01-31`, today in UTC when left out."""
+    def compile(self, now: str | None = None, reader: Reader | None = None) -> Compiled:
+        """Compile, from ``reader`` where one is given; ``now`` is a date such as `2027-01-31`, today in UTC if left out."""
         return compile_mesh(
-            FolderReader(self.root),
+            reader or FolderReader(self.root),
             today=parse_day(now),
             entry=self.entry,
             environment=self.environment,
             parameters=self.parameters,
         )
+
+    def compile_everywhere(self, now: str | None = None) -> Compiled:
+        """Compile without an environment and check every environment beside it, unless one was chosen."""
+        from meshplan.compiler.variants import compile_everywhere
+
+        if self.environment is not None:
+            return self.compile(now)
+        reader = FolderReader(self.root)
+        return compile_everywhere(reader, today=parse_day(now), entry=self.entry, parameters=self.parameters)
 
     @property
     def state(self) -> Path:

@@ -15,6 +15,7 @@ from yaml.tokens import ScalarToken
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Span, has_errors, ordered
 from meshplan.compiler.newlines import normalised
 from meshplan.compiler.rules import BY_CODE, BY_SLUG, report
+from meshplan.compiler.rules.suppression import OWN
 from meshplan.compiler.suggest import did_you_mean
 
 FORM = '`# mesh: ignore[MESH405] reason="why" until=2027-01-31`'
@@ -25,7 +26,6 @@ _CODES = re.compile(r"#[ \t]*mesh:[ \t]*ignore[ \t]*\[([^\]\n]*)\]")
 _WORD = re.compile(r"[^\s,]+")
 _ATTRIBUTE = re.compile(r'[ \t]+(?:(reason)=("[^"\n]*")|(until)=(\S+))(?=\s|$)|[ \t]+(\S+)')
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_OWN = frozenset({"bad-suppression", "unused-suppression", "expired-suppression"})
 
 
 class Word(NamedTuple):
@@ -56,8 +56,11 @@ class Settled:
     suppressed: tuple[tuple[Diagnostic, str], ...] = ()
 
 
-def settle(found: Diagnostics, texts: Mapping[str, str], today: date) -> Settled:
-    """Take away the warnings that are suppressed in ``texts`` and report what is wrong with the suppressions."""
+def settle(found: Diagnostics, texts: Mapping[str, str], today: date, *, whole: bool = True) -> Settled:
+    """Take away the warnings that are suppressed in ``texts`` and report what is wrong with the suppressions.
+
+    ``whole``: what is found is all that can be found in these files; another environment may use what this one does not.
+    """
     own: list[Diagnostic] = []
     active: dict[tuple[str, int, str], Suppression] = {}
     for file, text in sorted(texts.items()):
@@ -69,7 +72,7 @@ def settle(found: Diagnostics, texts: Mapping[str, str], today: date) -> Settled
     if not active and not own:
         return Settled(found)
     hidden = {d: active[_key(d)] for d in found if d.severity != "error" and _key(d) in active}
-    if not has_errors(found):
+    if whole and not has_errors(found):
         own += _unused(active, {_key(d) for d in hidden})
     left = [d for d in found if d not in hidden]
     return Settled(ordered([*left, *own]), tuple((d, s.reason) for d, s in hidden.items()))
@@ -113,8 +116,10 @@ def _unused(active: Mapping[tuple[str, int, str], Suppression], used: set[tuple[
 
 def _suppressions(file: str, text: str, found: list[Diagnostic]) -> Iterator[Suppression]:
     """The sound suppressions of one file; adds what is wrong with the others to ``found``."""
-    lines = _Lines(file, text)
     comments = list(_comments(text))
+    if not comments:
+        return
+    lines = _Lines(file, text)
     alone = {lines.number(match.start()) for match in comments if not lines.before(match.start()).strip()}
     for match in comments:
         number = lines.number(match.start())
@@ -144,7 +149,10 @@ def _comments(text: str) -> Iterator[re.Match[str]]:
 def _scalars(text: str, until: int) -> list[tuple[int, int]]:
     """Where scalars stand up to ``until``, from libyaml's tokens; the line that opens a block scalar is not part of it."""
     found: list[tuple[int, int]] = []
-    loader: Any = _LOADER(text)
+    try:
+        loader: Any = _LOADER(text)
+    except (yaml.YAMLError, UnicodeError):
+        return [(0, len(text))]
     try:
         while (token := loader.get_token()) is not None and token.start_mark.index <= until:
             if isinstance(token, ScalarToken):
@@ -254,7 +262,7 @@ def _wrong_code(word: Word) -> Diagnostic | None:
         return _bad(word.span, f"`{word.text}` is not a code", f"write `{BY_SLUG[word.text].code}`")
     if rule is None:
         return _bad(word.span, f"there is no diagnostic `{word.text}`", did_you_mean(word.text, BY_CODE))
-    if rule.slug in _OWN:
+    if rule.code in OWN:
         return _bad(word.span, f"`{word.text}` is about suppressions and cannot be suppressed", "remove it")
     if rule.level == "error":
         return _bad(word.span, f"`{word.text}` is an error, and errors cannot be suppressed", "remove it")

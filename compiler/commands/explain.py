@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from meshplan.compiler.rules import BY_CODE, BY_SLUG, RULES, Rule
+from meshplan.compiler.rules.suppression import OWN
 from meshplan.compiler.suggest import did_you_mean
 
 
@@ -48,7 +49,7 @@ def _explained(rule: Rule) -> str:
     if rule.bad:
         parts += [click.style("Wrong:", fg="red"), _indented(rule.bad)]
     parts += [click.style("Right:", fg="green"), _indented(rule.good)]
-    if rule.level != "error":
+    if rule.level != "error" and rule.code not in OWN:
         parts.append(f'Meant as it is? Say so beside it: # mesh: ignore[{rule.code}] reason="…" until=YYYY-MM-DD')
     return "\n\n".join(parts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 
 import click
@@ -13,17 +12,16 @@ from meshplan.compiler.diagnostics import Diagnostic
 from meshplan.compiler.files import replace_text
 from meshplan.compiler.fix import Fixed, fix_mesh
 from meshplan.compiler.newlines import ending
-from meshplan.compiler.pipeline import Compiled, compile_mesh
+from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.project import Project
 from meshplan.compiler.reader import FolderReader
 from meshplan.compiler.render.view import masked, visible
 
 
-def fix_project(project: Project, today: date, *, write: bool) -> Compiled:
+def fix_project(project: Project, now: str | None, *, write: bool) -> Compiled:
     """Fix the project's files, or print the change as a unified diff; returns what stands in the files afterwards."""
-    reader = FolderReader(project.root)
-    before = compile_mesh(reader, today=today, entry=project.entry)
-    fixed = fix_mesh(reader, today=today, entry=project.entry)
+    before = project.compile(now)
+    fixed = fix_mesh(FolderReader(project.root), lambda reader: project.compile(now, reader))
     _say(fixed, "fixed" if write else "would fix")
     if not write:
         for name in sorted(fixed.texts):

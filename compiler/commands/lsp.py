@@ -18,5 +18,5 @@ def command(project: Project) -> int:
         raise click.UsageError("the language server needs its extra: `pip install 'meshplan[lsp]'`")
     from meshplan.compiler.language_server.server import serve
 
-    serve(project.root, project.entry)
+    serve(project.entry)
     return exits.OK

@@ -1,17 +1,24 @@
-"""`mesh schema`: the JSON Schemas that are generated from the models."""
+"""`mesh schema`: the JSON Schemas of the files and of the output."""
 
 from __future__ import annotations
 
-import json
+from typing import cast
 
 import click
 
-from meshplan.compiler.schema import SCHEMAS
+from meshplan.compiler.schema import KINDS, Draft, schema_text
 
 
 @click.command("schema")
-@click.option("--kind", type=click.Choice(sorted(SCHEMAS)), default="mesh", show_default=True)
-def command(kind: str) -> int:
-    """Print the JSON Schema (2020-12) of mesh.yaml, or of the plan."""
-    click.echo(json.dumps(SCHEMAS[kind](), indent=2, ensure_ascii=False))
+@click.option("--kind", type=click.Choice(list(KINDS)), default="mesh", show_default=True)
+@click.option(
+    "--draft",
+    type=click.Choice(["2020-12", "7"]),
+    default="2020-12",
+    show_default=True,
+    help="7 is a profile that editors with yaml-language-server understand",
+)
+def command(kind: str, draft: str) -> int:
+    """Print the JSON Schema of mesh.yaml, of the plan, or of `--format json`."""
+    click.echo(schema_text(kind, cast("Draft", draft)), nl=False)
     return 0

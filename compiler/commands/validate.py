@@ -9,7 +9,7 @@ import click
 from meshplan.compiler import exits
 from meshplan.compiler.diagnostics import has_errors
 from meshplan.compiler.pipeline import Compiled
-from meshplan.compiler.project import Project, parse_day, show
+from meshplan.compiler.project import Project, show
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "markdown")
 
@@ -31,14 +31,14 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
         if diff:
             return _code(compiled, strict)
     else:
-        compiled = project.compile(now)
+        compiled = project.compile_everywhere(now)
     if form == "text":
         show(compiled, colour=color, to_stdout=True)
         hidden = f", {len(compiled.suppressed)} suppressed" if compiled.suppressed else ""
         if hidden or not compiled.diagnostics:
             click.echo(f"{project.entry}: {'ok' if not compiled.diagnostics else 'not all is shown'}{hidden}", err=True)
     else:
-        click.echo(rendered(compiled, form, _folder(project.root)), nl=False)
+        click.echo(rendered(compiled, form, _folder(project.root), project.environment or "default"), nl=False)
     return _code(compiled, strict)
 
 
@@ -51,7 +51,7 @@ def _fixed(project: Project, now: str | None, *, write: bool) -> Compiled:
     """Fix what is certain; say on stderr what was changed. Returns what is left, or with a diff what there was."""
     from meshplan.compiler.commands.fixing import fix_project
 
-    return fix_project(project, parse_day(now), write=write)
+    return fix_project(project, now, write=write)
 
 
 def _folder(root: Path) -> str:
@@ -60,23 +60,24 @@ def _folder(root: Path) -> str:
     return root.relative_to(here).as_posix() if root != here and root.is_relative_to(here) else ""
 
 
-def rendered(compiled: Compiled, form: str, folder: str) -> str:
+def rendered(compiled: Compiled, form: str, folder: str, environment: str) -> str:
     """The diagnostics in a format for machines."""
     from meshplan.compiler.render.view import view
 
-    views = view(compiled.diagnostics, compiled.texts, compiled.draft.root)
+    root = compiled.draft.whole or compiled.draft.root
+    views = view(compiled.diagnostics, compiled.texts, root)
     if form == "json":
         from meshplan.compiler.render.json import render_json
 
         reasons = [reason for _, reason in compiled.suppressed]
-        hidden = view((d for d, _ in compiled.suppressed), compiled.texts, compiled.draft.root)
+        hidden = view((d for d, _ in compiled.suppressed), compiled.texts, root)
         return render_json(views, suppressed=zip(hidden, reasons, strict=True))
     if form == "sarif":
         from importlib.metadata import version
 
         from meshplan.compiler.render.sarif import render_sarif
 
-        return render_sarif(views, version=version("meshplan"), folder=folder)
+        return render_sarif(views, version=version("meshplan"), environment=environment, folder=folder)
     if form == "github":
         from meshplan.compiler.render.github import render_github
 

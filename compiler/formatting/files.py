@@ -32,8 +32,7 @@ def _included(reader: FolderReader, name: str, text: str) -> list[str]:
     root = read_yaml(name, text)[0]
     written: Any = root.get("include") if root is not None else None
     patterns = cast("list[Any]", written) if isinstance(written, list) else []
-    folder = posixpath.dirname(name)
-    joined = (posixpath.normpath(posixpath.join(folder, part)) for part in patterns if isinstance(part, str) and part)
+    joined = [posixpath.join(posixpath.dirname(name), part) for part in patterns if isinstance(part, str) and part]
     return [file for pattern in joined for file in reader.names(pattern)]
 
 

@@ -40,9 +40,7 @@ class Analysis:
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     root: MapNode | None = None
     locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
-    capabilities: Mapping[CapabilityKey, KnownCapability] = field(
-        default_factory=dict[CapabilityKey, KnownCapability]
-    )
+    capabilities: Mapping[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
 
     def section(self, *path: str) -> MapNode | None:
         """The mapping at a path of keys."""
@@ -62,11 +60,10 @@ def analyse(reader: Reader, *, entry: str, today: date, before: Analysis) -> Ana
     compiled = compile_mesh(reader, today=today, entry=entry)
     draft = compiled.draft
     root = draft.whole or draft.root
-    capabilities = draft.resolved.capabilities if draft.resolved is not None else {}
     return Analysis(
         diagnostics=compiled.diagnostics,
         texts=compiled.texts,
         root=before.root if root is None else root,
         locks=draft.locks or before.locks,
-        capabilities=capabilities or before.capabilities,
+        capabilities=before.capabilities if draft.resolved is None else draft.resolved.capabilities,
     )

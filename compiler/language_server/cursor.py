@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import yaml
 from yaml.events import (
@@ -55,7 +55,8 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
     """Read ``text``, in which lines end in one newline, up to ``offset``; ``None`` in a comment or in prose."""
     before = text[:offset]
     line = before[before.rfind("\n") + 1 :]
-    if _COMMENT.search(_QUOTED.sub("''", line)):
+    bare = _QUOTED.sub("''", line)
+    if _COMMENT.search(re.split(r"(?<!')'(?!')|\"", bare)[0]):
         return None
     found = _BEFORE.search(before)
     word = found[0] if found else ""
@@ -146,7 +147,7 @@ class _Walk:
         if not self._stack:
             self.root = value
         elif isinstance(self._stack[-1], list):
-            self._stack[-1].append(value)
+            cast("list[Any]", self._stack[-1]).append(value)
         elif self._keys[-1] is None:
             self._keys[-1] = str(value) if scalar else ""
         else:
@@ -157,7 +158,7 @@ class _Walk:
         last = len(self._stack) - 1
         for index, (holder, key) in enumerate(zip(self._stack, self._keys, strict=True)):
             if isinstance(holder, list):
-                self.path.append(len(holder) - (0 if index == last else 1))
+                self.path.append(len(cast("list[Any]", holder)) - (0 if index == last else 1))
             elif index < last:
                 self.path.append(_holding(holder, self._stack[index + 1]))
             elif key is not None:
@@ -168,7 +169,8 @@ class _Walk:
 
 
 def _holding(holder: dict[str, Any], inner: Any) -> str:
-    return next(key for key in reversed(holder) if holder[key] is inner)
+    """The key that a collection stands under; one that is itself a key has none."""
+    return next((key for key in reversed(holder) if holder[key] is inner), "")
 
 
 def _events(loader: Any) -> Iterator[Any]:

@@ -53,10 +53,13 @@ class Context:
             return False
         meant = closest(name, known)
         advice = f"did you mean `{meant}`?" if meant else _there_is(kind, known)
-        self.say(f"unknown-{kind}", path, f"there is no {kind} `{name}`", help=advice, fix=meant, key=key)
+        sure = None if path[0] in _GIVES_ACCESS else meant
+        self.say(f"unknown-{kind}", path, f"there is no {kind} `{name}`", help=advice, fix=sure, key=key)
         return False
 
 
+_GIVES_ACCESS = frozenset({"roles", "grants", "identity", "invariants", "budgets"})
+"""Sections where a guess could give access to what was not meant: named in the help, never put in by `--fix`."""
 _DECLARED: dict[str, Path] = {
     "server": ("servers",),
     "endpoint": ("virtual",),

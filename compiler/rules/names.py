@@ -17,7 +17,7 @@ _BUDGETS = "budgets:\n  month: {of: {team: writers}, limit: 1000 calls, per: mon
 
 
 def _unknown(code: str, kind: str, bad: str, good: str, why: str) -> Rule:
-    article = "an" if kind[0] in "aeiou" else "a"
+    article = "an" if kind[0] in "aeio" else "a"
     return Rule(code, f"unknown-{kind}", f"{article} {kind} is named that does not exist", why, bad, good)
 
 

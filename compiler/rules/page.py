@@ -14,7 +14,8 @@ _HEAD = """\
 
 Every diagnostic of the compiler. Codes and names are permanent; wording is not. `mesh explain CODE` shows the same, offline.
 `make docs` writes this page from the registry in `compiler/rules/`: change that, not this. An example that shows only some
-sections stands for a file that has the others, too. Characters that could not be seen are shown as `\\uXXXX`.
+sections stands for a file that has the others, too; what follows a line `#@ FILE` is another file, and `#env NAME` picks an
+environment. Characters that could not be seen are shown as `\\uXXXX`.
 
 A warning that is meant is suppressed where it stands, with a reason and an end: a comment on its own line or alone on the
 line above, `# mesh: ignore[MESH405] reason="…" until=2027-01-31`. Errors cannot be suppressed.

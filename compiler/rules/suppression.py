@@ -40,3 +40,5 @@ RULES = (
         level="warning",
     ),
 )
+OWN = frozenset(rule.code for rule in RULES)
+"""These are never suppressed themselves."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from meshes import compile_text
-from test_cases import FILES, source
+from meshes import compile_case
+from test_cases import FILES
 
 from meshplan.compiler.render.view import view
 
@@ -13,9 +13,9 @@ from meshplan.compiler.render.view import view
 @cache
 def compiled():
     """Every case file by name, compiled."""
-    return {f"{path.parent.name}/{path.stem}": compile_text(source(path)) for path in FILES}
+    return {f"{path.parent.name}/{path.stem}": compile_case(path.read_bytes().decode()) for path in FILES}
 
 
 @cache
 def views():
-    return {name: view(c.diagnostics, c.texts, c.draft.root) for name, c in compiled().items()}
+    return {name: view(c.diagnostics, c.texts, c.draft.whole) for name, c in compiled().items()}

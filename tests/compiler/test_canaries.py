@@ -84,7 +84,14 @@ def test_no_command_repeats_what_is_secret(world):
     for name, text in synthetic_locks(found).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    for words in (["validate"], ["plan"], ["plan", "--format", "json"], ["plan", "--out", "p"], ["schema"], ["explain"]):
+    for words in (
+        ["validate"],
+        ["plan"],
+        ["plan", "--format", "json"],
+        ["plan", "--out", "p"],
+        ["schema"],
+        ["explain"],
+    ):
         call(*words)
     for client, known in CLIENTS.items():
         file = folder.parent / f"theirs-{client}"

@@ -92,7 +92,7 @@ def test_an_unexpected_failure_is_said_without_a_traceback(mesh, monkeypatch):
     def broken(*_args, **_kwargs):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("meshplan.compiler.project.compile_mesh", broken)
+    monkeypatch.setattr("meshplan.compiler.variants.compile_mesh", broken)
     code, _, err = mesh("validate")
     assert code == 70
     assert "internal error: ZeroDivisionError" in err

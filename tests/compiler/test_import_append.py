@@ -111,7 +111,15 @@ def test_a_variable_that_the_mesh_reads_already_is_questioned():
 
 _COMMENTS = st.sampled_from(["", " # note", "\n\n", "\n  # inside", "\n# outside", "\n    # deep"])
 _VALUES = st.sampled_from(
-    ["{http: x}", "\n    http: x", "\n    stdio: [a,\n      b]", '"quoted # no comment"', "|\n    text", "", "\n    a:\n     - b"]
+    [
+        "{http: x}",
+        "\n    http: x",
+        "\n    stdio: [a,\n      b]",
+        '"quoted # no comment"',
+        "|\n    text",
+        "",
+        "\n    a:\n     - b",
+    ]
 )
 _AFTER = st.sampled_from(["", "roles: {}\n", "name: acme # last", "list:\n- a\n", "...\n"])
 
@@ -120,7 +128,9 @@ _AFTER = st.sampled_from(["", "roles: {}\n", "name: acme # last", "list:\n- a\n"
 @given(st.lists(st.tuples(_VALUES, _COMMENTS), min_size=0, max_size=3), _AFTER, st.sampled_from([2, 4]))
 def test_only_an_insertion_and_exactly_the_entries(entries, after, indent):
     pad = " " * indent
-    lines = "".join(f"{pad}e{n}: {value.replace(chr(10), chr(10) + pad)}{say}\n" for n, (value, say) in enumerate(entries))
+    lines = "".join(
+        f"{pad}e{n}: {value.replace(chr(10), chr(10) + pad)}{say}\n" for n, (value, say) in enumerate(entries)
+    )
     before = f"{HEAD}servers:\n{lines}{after}"
     root, said = read_yaml("mesh.yaml", before)
     if root is None or said:

@@ -10,7 +10,9 @@ import pytest
 
 from meshplan.compiler.cli import run
 
-CURSOR = '{"mcpServers": {"notes": {"url": "https://notes.example/mcp"}, "run": {"command": "uvx", "args": ["x==1.0"]}}}'
+CURSOR = (
+    '{"mcpServers": {"notes": {"url": "https://notes.example/mcp"}, "run": {"command": "uvx", "args": ["x==1.0"]}}}'
+)
 MESH = "# ours\nmesh: v1\nname: acme\nservers:\n  notes: {http: https://other.example/mcp} # first\n"
 
 

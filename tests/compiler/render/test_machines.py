@@ -54,7 +54,12 @@ def test_a_sarif_log(snapshot):
 
 def test_json_is_what_its_schema_says_for_every_case():
     for name, shown in views().items():
-        errors = [e.message for e in OURS.iter_errors(json.loads(render_json(shown, suppressed=[(v, "why") for v in shown if v.severity != "error"])))]
+        errors = [
+            e.message
+            for e in OURS.iter_errors(
+                json.loads(render_json(shown, suppressed=[(v, "why") for v in shown if v.severity != "error"]))
+            )
+        ]
         assert (name, errors) == (name, [])
 
 
@@ -102,7 +107,9 @@ def test_a_file_cannot_put_a_link_into_a_sarif_message():
 def test_a_sarif_uri_names_the_file(name):
     diagnostic = found(TEXT, "x")
     place = diagnostic.span.__class__(name, 1, 1, 1, 2, 0, 1)
-    log = json.loads(render_sarif(view([diagnostic.__class__("MESH101", "error", "m", place)], {}), version="1", folder="a b"))
+    log = json.loads(
+        render_sarif(view([diagnostic.__class__("MESH101", "error", "m", place)], {}), version="1", folder="a b")
+    )
     uri = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert unquote(uri) == f"a b/{name}"
     assert re.fullmatch(r"[A-Za-z0-9_.~/%-]+", uri)
@@ -115,7 +122,9 @@ def command(line):
     read = {}
     for pair in properties.split(","):
         name, value = pair.split("=", 1)
-        read[name] = value.replace("%3A", ":").replace("%2C", ",").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+        read[name] = (
+            value.replace("%3A", ":").replace("%2C", ",").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+        )
     return level, read, data.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
 
 
@@ -128,7 +137,12 @@ def test_a_workflow_command_is_one_line_that_says_what_was_meant(message, file):
     level, properties, data = command(line)
     assert level == "warning"
     assert properties["file"] == f"in:here/{file}"
-    assert (properties["line"], properties["col"], properties["endLine"], properties["endColumn"]) == ("6", "18", "6", "19")
+    assert (properties["line"], properties["col"], properties["endLine"], properties["endColumn"]) == (
+        "6",
+        "18",
+        "6",
+        "19",
+    )
     assert data.split("\n")[-1] == "help: 50%: a, b"
 
 

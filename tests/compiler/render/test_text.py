@@ -35,7 +35,9 @@ def drawn(*diagnostics, text=TEXT, colour=False):
 
 PICTURES = {
     "one place": found(TEXT, "four", help="remove it"),
-    "labels of one line": found(TEXT, "c: 3", labels=[("日本", "first here"), ("{x: 2}", "and here"), ("a: 1", "here")]),
+    "labels of one line": found(
+        TEXT, "c: 3", labels=[("日本", "first here"), ("{x: 2}", "and here"), ("a: 1", "here")]
+    ),
     "a label around it": found(TEXT, "yes", labels=[("end: yes", "in this entry"), ("two", "unlike this")]),
     "two labels at one place": found(TEXT, "five", labels=[("end", "one"), ("end", "two")]),
     "a span of lines": found(TEXT, TALL, labels=[("end", "ended by this")]),
@@ -94,7 +96,10 @@ def cells(text):
     )
 
 
-@given(st.text(st.sampled_from("ab :日🎉é\u0301\u202e\x07"), max_size=20), st.text(st.sampled_from("xy本"), min_size=1, max_size=5))
+@given(
+    st.text(st.sampled_from("ab :日🎉é\u0301\u202e\x07"), max_size=20),
+    st.text(st.sampled_from("xy本"), min_size=1, max_size=5),
+)
 def test_carets_stand_under_what_they_are_about(before, piece):
     text = f"{before}{piece}#\n"
     place = span(text, len(before), len(before) + len(piece))

@@ -1,0 +1,1 @@
+"""Plan against plan: who gains and who loses what, exactly, and what else changed."""

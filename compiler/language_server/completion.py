@@ -1,0 +1,133 @@
+"""What may be written at the cursor: names from the mesh and its locks, keys and words of the language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from meshplan.compiler.diagnostics import Part
+from meshplan.compiler.importers import yamltext
+from meshplan.compiler.language_server import language, names
+from meshplan.compiler.language_server.analysis import Analysis
+from meshplan.compiler.language_server.cursor import Cursor, cursor_at
+from meshplan.compiler.language_server.prose import about_capability, about_key, inline
+from meshplan.compiler.marks import MapNode
+from meshplan.compiler.render.view import visible
+
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One proposal: ``text`` replaces the offsets ``start`` to ``end``; ``about`` is Markdown that we wrote or escaped."""
+
+    label: str
+    kind: Literal["key", "name", "word"]
+    detail: str
+    about: str
+    text: str
+    filter: str
+    start: int
+    end: int
+
+
+def complete(text: str, offset: int, own: MapNode | None, known: Analysis) -> list[Item]:
+    """What may stand at ``offset`` of ``text``, whose lines end in one newline.
+
+    ``own`` is what the file was the last time that it parsed, where siblings behind the cursor are looked up.
+    """
+    cursor = cursor_at(text, offset)
+    if cursor is None:
+        return []
+    document = _document(cursor, own)
+    proposed = {item.label: item for item in _proposals(cursor, document, known)}
+    return list(proposed.values())[:MOST]
+
+
+def _document(cursor: Cursor, own: MapNode | None) -> Any:
+    """What stands before the cursor as it is now, completed by what the file had around and behind it."""
+    return _merged(cursor.partial, own if cursor.exact else None)
+
+
+def _merged(now: Any, before: Any) -> Any:
+    if isinstance(now, dict):
+        old = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
+        current = cast("dict[str, Any]", now)
+        return {**old, **{key: _merged(value, old.get(key)) for key, value in current.items()}}
+    if isinstance(now, list):
+        items, rest = cast("list[Any]", now), cast("list[Any]", before) if isinstance(before, list) else []
+        merged = [_merged(item, rest[index] if index < len(rest) else None) for index, item in enumerate(items)]
+        return [*merged, *rest[len(merged) :]]
+    return before if now is None else now
+
+
+def _proposals(cursor: Cursor, document: Any, known: Analysis) -> Iterator[Item]:
+    as_keys = cursor.role == "key" or (cursor.fresh and not cursor.quote and not cursor.flow)
+    named = names.name_at(cursor.path, cursor.role, document, known)
+    if named is not None and not (isinstance(named, names.EntryName) and cursor.role == "key"):
+        yield from _names(named, cursor, document, known)
+    if cursor.role == "value":
+        for word in language.words_at(cursor.path, document):
+            yield _item(cursor, word, "word", "", "")
+    if as_keys:
+        yield from _keys(cursor, document, known)
+
+
+def _keys(cursor: Cursor, document: Any, known: Analysis) -> Iterator[Item]:
+    if cursor.role == "value":
+        inner = names.name_at(cursor.path, "key", document, known)
+        if isinstance(inner, names.OfferedName | names.ArgumentName):
+            yield from _names(inner, cursor, document, known, as_key=True)
+    present = set(_mapping(cursor.partial, cursor.path))
+    for key in language.keys_at(cursor.path, document):
+        if key.name not in present:
+            ending = ":" if key.block and not cursor.flow else ": "
+            detail = "required" if key.required else ""
+            yield _item(cursor, key.name, "key", detail, about_key(key), ending)
+
+
+def _mapping(data: Any, path: tuple[Part, ...]) -> dict[str, Any]:
+    for part in path:
+        if isinstance(part, int):
+            data = (
+                cast("list[Any]", data)[part] if isinstance(data, list) and part < len(cast("list[Any]", data)) else {}
+            )
+        else:
+            data = cast("dict[str, Any]", data).get(part) if isinstance(data, dict) else {}
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+
+
+def _names(
+    named: names.Name, cursor: Cursor, document: Any, known: Analysis, *, as_key: bool = False
+) -> Iterator[Item]:
+    ending = ": " if as_key or cursor.role == "key" else ""
+    match named:
+        case names.EntryName(kind):
+            for name in names.entries(known, kind):
+                yield _item(cursor, name, "name", kind, "", ending)
+        case names.CapabilityName():
+            for key in names.capabilities(known, named):
+                name = f"{key.server}.{key.name}" if named.qualified else key.name
+                yield _item(cursor, name, "name", f"{key.kind} of {key.server}", about_capability(key, known), ending)
+        case names.OfferedName(endpoint):
+            for name, key in names.offered(document, known, endpoint).items():
+                yield _item(cursor, name, "name", f"tool of {key.server}", about_capability(key, known), ending)
+        case names.ArgumentName(tool):
+            for name, schema in names.arguments(known, tool).items():
+                yield _item(cursor, name, "name", "argument", inline(schema), ending)
+
+
+def _item(
+    cursor: Cursor, name: str, kind: Literal["key", "name", "word"], detail: str, about: str, ending: str = ""
+) -> Item:
+    text = name if kind == "word" else _written(name, cursor.quote)
+    return Item(visible(name), kind, visible(detail), about, text + ending, name, cursor.start, cursor.end)
+
+
+def _written(name: str, quote: str) -> str:
+    """A name that needs quotes gets them, unless the cursor is inside of some already."""
+    if quote == "'":
+        return visible(name).replace("'", "''")
+    return json.dumps(name, ensure_ascii=not name.isprintable())[1:-1] if quote else yamltext.text(name)
