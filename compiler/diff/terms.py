@@ -20,7 +20,7 @@ ANY_AGENT = "agent:*"
 """Stand for some user and some agent: a delegated principal has one of each, whoever they are."""
 
 MAX_TERMS = 4096
-"""More allow × deny combinations than this for one capability are reported as too many to compare one by one."""
+"""More combinations of an allow and a deny than this for one capability are reported as too many to compare one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def minimal(sets: Iterable[Atoms]) -> frozenset[Atoms]:
 
 
 def _normal(allows: Iterable[Atoms], denies: Iterable[Atoms]) -> Normal:
-    """A∖D, and the minimal unions of a live allow with a deny."""
+    """Live allows, and the minimal unions of a live allow with a deny."""
     against = minimal(denies)
     live = [a for a in minimal(allows) if not any(d <= a for d in against)]
     return Normal(frozenset(live), minimal(a | d for a in live for d in against))

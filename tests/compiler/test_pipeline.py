@@ -18,7 +18,16 @@ FULL = (Path(__file__).parent / "cases/ok/everything-of-the-spine.yaml").read_te
 
 def test_the_passes_are_front_then_back():
     assert (*FRONT, *BACK) == PASSES
-    assert [p.__name__ for p in PASSES] == ["source", "assemble", "syntax", "locks", "resolve", "checks", "lower", "emit"]
+    assert [p.__name__ for p in PASSES] == [
+        "source",
+        "assemble",
+        "syntax",
+        "locks",
+        "resolve",
+        "checks",
+        "lower",
+        "emit",
+    ]
 
 
 @pytest.mark.parametrize(

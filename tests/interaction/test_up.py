@@ -42,9 +42,7 @@ async def test_prompts_resources_and_templates_come_through(up, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "name", ["shop_discontinue", "discontinue", "delete_note", "create_ticket", "nothing"]
-)
+@pytest.mark.parametrize("name", ["shop_discontinue", "discontinue", "delete_note", "create_ticket", "nothing"])
 async def test_what_is_not_offered_or_not_granted_is_neither_listed_nor_callable(up, mode, name):
     async with worlds.client(up.url(), up.secret, mode) as client:
         assert name not in {tool.name for tool in (await client.list_tools()).tools}
