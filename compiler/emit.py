@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from meshplan.compiler.diagnostics import Diagnostics, Path
+from meshplan.compiler.diagnostics import Diagnostics, Path, Span
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.marks import locate
+from meshplan.compiler.lockfile import lock_path
+from meshplan.compiler.marks import MapNode, locate, place_of
 from meshplan.compiler.resolved import Resolved
 from meshplan.schemas.bundle import seal
 
@@ -24,7 +25,11 @@ def emit(draft: Draft) -> tuple[Draft, Diagnostics]:
 
 
 def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
-    """Logical name to ``[file, line, column]``; moving a line changes this and never the plan's digest."""
+    """Logical name to ``[file, line, column]``; moving a line changes this and never the plan's digest.
+
+    What stands in an environment's patch has `patched` as a fourth part; `locked:ID` has the effect, and is there for
+    every locked capability, offered or not.
+    """
     if draft.root is None or draft.mesh is None:
         return {}
     paths: dict[str, Path] = {f"server:{name}": ("servers", name) for name in draft.mesh.servers}
@@ -42,5 +47,16 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     places: dict[str, list[str | int]] = {}
     for name, path in paths.items():
         span = locate(draft.root, path).key_span()
-        places[name] = [span.file, span.line, span.column]
+        places[name] = [span.file, span.line, span.column, *(["patched"] if _patched(draft.root, span) else [])]
+    for key, known in resolved.capabilities.items():
+        places[f"locked:{key.id}"] = [lock_path(key.server), 1, 1, known.effect]
     return places
+
+
+def _patched(root: MapNode, span: Span) -> bool:
+    """Whether something is written in a patch of an environment."""
+    at = place_of(root, "environments")
+    if at is None:
+        return False
+    whole = at.value_span()
+    return span.file == whole.file and whole.start <= span.start < whole.end

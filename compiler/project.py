@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -35,6 +35,10 @@ class Project:
             environment=self.environment,
             parameters=self.parameters,
         )
+
+    def for_environment(self, environment: str | None) -> Project:
+        """The same mesh in another environment."""
+        return replace(self, environment=environment)
 
     def compile_everywhere(self, now: str | None = None) -> Compiled:
         """Compile without an environment and check every environment beside it, unless one was chosen."""

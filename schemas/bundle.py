@@ -27,7 +27,7 @@ class PlanRefusedError(ValueError):
 class Bundle:
     """A verified plan, its digest, its definitions by digest (canonical JSON text), and its source map.
 
-    ``source_map`` maps a logical name (``rule:ROLE#ID``, ``server:NAME``, …) to ``[file, line, column]``.
+    ``source_map`` maps a logical name (``rule:ROLE#ID``, ``server:NAME``, …) to ``[file, line, column, …]``.
     """
 
     plan: Plan

@@ -16,7 +16,6 @@ def not_judged_yet(draft: Draft) -> list[Diagnostic]:
     given = {
         "policies": policies.use or policies.files,
         "invariants": draft.mesh.invariants,
-        "acknowledge": draft.mesh.acknowledge,
     }
     return [
         report(

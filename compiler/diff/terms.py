@@ -30,6 +30,8 @@ class Term:
     atoms: Atoms
     sides: int
     grant: int
+    given: tuple[str, ...]
+    """The conjunction of the grant that this term is from."""
     rule: str
 
 
@@ -109,18 +111,17 @@ def access_terms(plan: Plan) -> dict[tuple[str, str], Terms]:
         offered = {offer.capability for offer in endpoint.offers}
         allows: dict[str, list[Term]] = {}
         denies: dict[str, list[Term]] = {}
-        for rule_id, rule, terms in granted:
+        for rule, terms in granted:
             if rule.endpoints is None or name in rule.endpoints:
                 into = allows if rule.effect == "allow" else denies
                 for capability in offered.intersection(rule.covers):
                     into.setdefault(capability, []).extend(terms)
-            del rule_id
         for capability in offered:
             found[name, capability] = Terms(tuple(allows.get(capability, ())), tuple(denies.get(capability, ())))
     return found
 
 
-def _granted(plan: Plan) -> Iterator[tuple[str, Rule, list[Term]]]:
+def _granted(plan: Plan) -> Iterator[tuple[Rule, list[Term]]]:
     """Every rule with a term for each conjunction that is granted it."""
     holders: dict[str, list[int]] = {}
     for index, grant in enumerate(plan.access.grants):
@@ -128,7 +129,6 @@ def _granted(plan: Plan) -> Iterator[tuple[str, Rule, list[Term]]]:
             holders.setdefault(rule_id, []).append(index)
     for rule_id, rule in plan.access.rules.items():
         yield (
-            rule_id,
             rule,
             [
                 term
@@ -146,7 +146,7 @@ def _terms(grant: Grant, index: int, rule_id: str, rule: Rule) -> Iterator[Term]
         extra.add(f"before:{grant.expires}")
     for conjunction in grant.to:
         speaks = BOTH_SIDES if grant.delegated == "union" else sides(conjunction)
-        yield Term(frozenset({*conjunction, *extra} - {ANYONE}), speaks, index, rule_id)
+        yield Term(frozenset({*conjunction, *extra} - {ANYONE}), speaks, index, conjunction, rule_id)
 
 
 def gained(before: Normal, after: Normal) -> frozenset[Atoms]:

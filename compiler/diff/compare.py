@@ -1,0 +1,78 @@
+"""Two plans in, one `Diff` out; acknowledgements are matched by fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TypeVar
+
+from meshplan.compiler.diff.access import access_changes
+from meshplan.compiler.diff.locks import lock_changes
+from meshplan.compiler.diff.model import AccessChange, Change, Diff, Ref
+from meshplan.compiler.diff.provenance import Side
+from meshplan.compiler.diff.resources import resource_changes
+from meshplan.compiler.diff.tokens import token_costs
+from meshplan.compiler.lockfile import ServerLock
+from meshplan.schemas.bundle import Bundle
+from meshplan.schemas.capability import CapabilityKey, Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One side as it was found: how it is called, its plan, and its locks where its sources are at hand."""
+
+    label: str
+    bundle: Bundle
+    locks: Mapping[str, ServerLock]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """That one change was agreed to, why, and until when."""
+
+    reason: str
+    until: date
+
+
+def compare(
+    before: Compared, after: Compared, *, acknowledged: Mapping[str, Acknowledged], today: date, environment: str | None
+) -> Diff:
+    """Everything that differs; pure, and the same for the same two plans."""
+    old, new = Side(before.bundle), Side(after.bundle)
+    access = tuple(_agreed(change, acknowledged, today) for change in access_changes(old, new))
+    changes = tuple(_agreed(change, acknowledged, today) for change in resource_changes(old, new))
+    seen = {change.fingerprint for change in (*access, *changes)}
+    return Diff(
+        before=Ref(before.label, before.bundle.digest),
+        after=Ref(after.label, after.bundle.digest),
+        environments=() if environment is None else (environment,),
+        access=access,
+        changes=changes,
+        lock=lock_changes(before.locks, after.locks, _effects(before.bundle), _effects(after.bundle)),
+        tokens=tuple(cost for cost in token_costs(before.bundle, after.bundle) if cost.before != cost.after),
+        stale_acknowledgements=tuple(sorted(set(acknowledged) - seen)),
+    )
+
+
+_Judged = TypeVar("_Judged", AccessChange, Change)
+
+
+def _agreed(change: _Judged, acknowledged: Mapping[str, Acknowledged], today: date) -> _Judged:
+    agreed = acknowledged.get(change.fingerprint)
+    return change if agreed is None or agreed.until <= today else replace(change, acknowledged=agreed.reason)
+
+
+def _effects(bundle: Bundle) -> dict[CapabilityKey, Effect]:
+    found: dict[CapabilityKey, Effect] = {}
+    for name, entry in bundle.source_map.items():
+        if name.startswith("locked:"):
+            effect = entry[3]
+            if effect in ("read", "write", "destructive"):
+                found[CapabilityKey.of(name.removeprefix("locked:"))] = effect
+    return found
+
+
+def unacknowledged(diff: Diff) -> list[AccessChange | Change]:
+    """The changes that break or widen and that nobody has agreed to."""
+    return [c for c in (*diff.access, *diff.changes) if (c.breaking or c.widening) and c.acknowledged is None]

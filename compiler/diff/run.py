@@ -1,0 +1,79 @@
+"""A diff for every environment, equal ones collapsed; what `mesh plan` and `mesh diff` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from meshplan.compiler.diff.compare import Acknowledged, compare, unacknowledged
+from meshplan.compiler.diff.model import Diff, Ref
+from meshplan.compiler.diff.sides import Source, compiled_side
+from meshplan.compiler.exits import DIFFERENCES, HELD_BY_GUARD, OK
+from meshplan.compiler.pipeline import Compiled
+from meshplan.compiler.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Diffs, one for each group of environments that are equal, or what kept a side from compiling."""
+
+    diffs: tuple[Diff, ...]
+    broken: tuple[Compiled, ...]
+    expired: tuple[str, ...]
+    """Fingerprints of changes whose acknowledgement has ended."""
+
+
+def diff_everywhere(project: Project, before: Source, after: Source, *, today: date) -> Outcome:
+    """Compare two sides: for the chosen environment, or for the mesh without one and each that either declares."""
+    names: list[str | None] = [project.environment]
+    if project.environment is None:
+        declared = {*before.environments(project), *after.environments(project)}
+        names += sorted(declared)
+    found: list[Diff] = []
+    broken: list[Compiled] = []
+    expired: set[str] = set()
+    for name in names:
+        old, old_said = compiled_side(project, before, name)
+        new, new_said = compiled_side(project, after, name)
+        if old is None or new is None:
+            broken += [said for side, said in ((old, old_said), (new, new_said)) if side is None and said is not None]
+            continue
+        agreed = acknowledgements(new_said)
+        found.append(compare(old, new, acknowledged=agreed, today=today, environment=name))
+        expired |= _expired(found[-1], agreed, today)
+    return Outcome(collapsed(found), tuple(broken), tuple(sorted(expired)))
+
+
+def acknowledgements(compiled: Compiled | None) -> dict[str, Acknowledged]:
+    """What the after side's own files agree to."""
+    if compiled is None or compiled.draft.mesh is None:
+        return {}
+    entries = compiled.draft.mesh.acknowledge
+    return {entry.change: Acknowledged(entry.reason, date.fromisoformat(entry.until)) for entry in entries}
+
+
+def _expired(diff: Diff, agreed: Mapping[str, Acknowledged], today: date) -> set[str]:
+    open_ones = {change.fingerprint for change in unacknowledged(diff)}
+    return {mark for mark, known in agreed.items() if mark in open_ones and known.until <= today}
+
+
+def collapsed(diffs: list[Diff]) -> tuple[Diff, ...]:
+    """Environments with the same difference are said together."""
+    groups: dict[str, Diff] = {}
+    for diff in diffs:
+        bare = repr(replace(diff, environments=(), before=Ref("", None), after=Ref("", None)))
+        known = groups.get(bare)
+        groups[bare] = diff if known is None else replace(known, environments=(*known.environments, *diff.environments))
+    return tuple(groups.values())
+
+
+def exit_code(outcome: Outcome, *, exit_code: bool) -> int:
+    """3 for an acknowledgement that has ended; with ``exit_code`` 3 for what nobody agreed to, and 2 for any difference."""
+    if outcome.expired:
+        return HELD_BY_GUARD
+    if not exit_code:
+        return OK
+    if any(unacknowledged(diff) for diff in outcome.diffs):
+        return HELD_BY_GUARD
+    return DIFFERENCES if any(not diff.empty for diff in outcome.diffs) else OK
