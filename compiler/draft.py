@@ -20,7 +20,9 @@ from meshplan.schemas.plan import Plan
 class Draft:
     """One compilation on its way.
 
-    ``root`` is the document without its wrong parts, ``whole`` the document with them; ``today`` judges expiries and never reaches the plan; ``sound`` says that no pass so far has found an error.
+    ``root`` is the document without its wrong parts, ``whole`` the document with them, ``lost`` every word of those
+    parts; ``misnamed`` are servers that are locked under a name that no server has; ``today`` judges expiries and
+    never reaches the plan; ``sound`` says that no pass so far has found an error.
     """
 
     reader: Reader
@@ -31,8 +33,10 @@ class Draft:
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     root: MapNode | None = None
     whole: MapNode | None = None
+    lost: frozenset[str] = frozenset()
     mesh: Mesh | None = None
     locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
+    misnamed: frozenset[str] = frozenset()
     resolved: Resolved | None = None
     plan: Plan | None = None
     bundle: Bundle | None = None

@@ -26,5 +26,5 @@ def syntax(draft: Draft) -> tuple[Draft, Diagnostics]:
     """Read the document as a mesh."""
     if draft.root is None:
         return draft, ()
-    mesh, root, found = read_mesh(draft.root)
-    return replace(draft, mesh=mesh, root=root, whole=draft.root), found
+    mesh, root, found, lost = read_mesh(draft.root)
+    return replace(draft, mesh=mesh, root=root, whole=draft.root, lost=lost), found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
 
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.syntax.servers import AnyServer, HttpServer, OpenApiServer, StdioServer
@@ -15,6 +15,9 @@ from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, CapabilityKey,
 LOCK_FORMAT = "mesh.dev/lock/v1"
 FOLDER = "mesh.lock"
 SECTIONS: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
+
+
+Ecosystem = Literal["npm", "pypi"]
 
 
 class LockError(ValueError):
@@ -31,6 +34,20 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """What a registry says of the package that a stdio server is started from.
+
+    ``integrity`` is npm's `sha512-…` (Subresource Integrity), or `sha256:…` of the one PyPI ``file`` that fits here.
+    """
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    integrity: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServerLock:
     """What is recorded of one server. ``transport`` is its identity: URL, or argv and folder; never a secret."""
 
@@ -41,6 +58,7 @@ class ServerLock:
     capabilities: Mapping[str, Any]
     instructions: str | None
     definitions: Mapping[CapabilityKey, Locked] = field(default_factory=dict[CapabilityKey, Locked])
+    package: Package | None = None
 
     def names(self, kind: Kind) -> list[str]:
         """The upstream names of a kind, sorted."""
@@ -82,6 +100,8 @@ def write_lock(lock: ServerLock) -> str:
         "capabilities": lock.capabilities,
         "instructions": lock.instructions,
     }
+    if lock.package is not None:
+        body["package"] = {name: value for name, value in asdict(lock.package).items() if value is not None}
     for kind in KINDS:
         body[SECTIONS[kind]] = {
             key.name: {"digest": entry.digest, "definition": entry.definition}
@@ -112,11 +132,21 @@ def read_lock(reader: Reader, server: str, environment: str | None = None) -> Se
             capabilities=found["capabilities"],
             instructions=found["instructions"],
             definitions=_definitions(server, found),
+            package=_package(found["package"]) if "package" in found else None,
         )
     except jsontext.JsonTextError as error:
         raise LockError(f"it is not JSON: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise LockError(f"it lacks or misshapes {error}") from None
+
+
+def _package(found: dict[str, Any]) -> Package:
+    wanted = {"ecosystem", "name", "version", "integrity"}
+    if not wanted <= found.keys() <= {*wanted, "file"} or not all(isinstance(value, str) for value in found.values()):
+        raise LockError("it lacks or misshapes `package`")
+    if found["ecosystem"] not in ("npm", "pypi"):
+        raise LockError("its package is of no known ecosystem")
+    return Package(**found)
 
 
 def _definitions(server: str, found: dict[str, Any]) -> dict[CapabilityKey, Locked]:

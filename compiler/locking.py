@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
+from meshplan.compiler.diff.locks import lock_changes
+from meshplan.compiler.diff.model import LockChange
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.files import write_atomically
 from meshplan.compiler.lockfile import (
     Locked,
     LockError,
+    Package,
     ServerLock,
     lock_path,
     locked,
@@ -19,9 +22,11 @@ from meshplan.compiler.lockfile import (
     write_lock,
 )
 from meshplan.compiler.lower.servers import DEFAULT_TIMEOUT_MS, transport
+from meshplan.compiler.packages import Answer, Packages
 from meshplan.compiler.project import Project
 from meshplan.compiler.render.view import visible
 from meshplan.compiler.render.words import counted
+from meshplan.compiler.resolve.effects import effects_of
 from meshplan.compiler.runtime_process import probe
 from meshplan.compiler.syntax.servers import AnyServer
 from meshplan.schemas import jsontext, plan
@@ -37,12 +42,65 @@ _ANSWERED: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What one server is like now, or why that is not known; ``note`` says what is not known of its package."""
+
+    server: str
+    lock: ServerLock | None
+    failure: str = ""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking one server."""
+    """What came of asking one server; ``changes`` are against the lock that there was."""
 
     server: str
     state: Literal["new", "changed", "unchanged", "failed"]
     detail: str
+    changes: tuple[LockChange, ...] = ()
+    note: str | None = None
+
+
+def ask_servers(
+    project: Project, draft: Draft, servers: Mapping[str, AnyServer], *, timeout: int = 60
+) -> Iterator[Asked]:
+    """Ask servers at once what they offer, and registries what their packages are; one answer each, as they come."""
+    lowered = {
+        name: plan.Server(transport=transport(server), timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS, relays=())
+        for name, server in servers.items()
+    }
+    if not lowered:
+        return
+    with Packages(servers, project.root) as packages:
+        for answer in probe(lowered, root=str(project.root), timeout_ms=timeout * 1000):
+            name = str(answer["server"])
+            if not answer["ok"]:
+                yield Asked(name, None, f"{answer['kind']}: {visible(str(answer['message']))}")
+                continue
+            try:
+                fresh = to_lock(name, servers[name], answer)
+            except LockError as error:
+                yield Asked(name, None, f"refused: {error}")
+                continue
+            known = packages.answer(name)
+            package = known.package or _recorded(draft, name, servers[name])
+            yield Asked(name, replace(fresh, package=package), note=_note(known, package))
+
+
+def _recorded(draft: Draft, name: str, server: AnyServer) -> Package | None:
+    """What the lock has for the same words of the same server: what is published under a version does not change."""
+    try:
+        lock = read_lock(draft.reader, name, draft.environment)
+    except LockError:
+        return None
+    return lock.package if lock is not None and dict(lock.transport) == transport_identity(server) else None
+
+
+def _note(known: Answer, package: Package | None) -> str | None:
+    if known.reason is None:
+        return None
+    return known.reason + ("; the recorded integrity stays" if package is not None else "; no integrity is recorded")
 
 
 def lock_servers(
@@ -54,21 +112,21 @@ def lock_servers(
     write: bool = True,
     timeout: int = 60,
     say: Callable[[Outcome], None] = lambda _: None,
+    begin: Callable[[list[str]], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Ask servers at once and write each lock as its answer comes; ``say`` hears of each as it is done."""
+    """Ask servers at once and write each lock as its answer comes.
+
+    ``begin`` hears once which servers are asked, ``say`` of each as it is done.
+    """
     if draft.mesh is None:
         return []
     asked = {name: server for name, server in draft.mesh.servers.items() if not only or name in only}
     if missing:
         asked = {name: server for name, server in asked.items() if not _current(draft, name, server)}
-    lowered = {
-        name: plan.Server(transport=transport(server), timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS, relays=())
-        for name, server in asked.items()
-    }
+    begin(list(asked))
     outcomes: list[Outcome] = []
-    for answer in probe(lowered, root=str(project.root), timeout_ms=timeout * 1000) if asked else ():
-        name = str(answer["server"])
-        outcome = _outcome(project, draft, name, asked[name], answer, write=write)
+    for found in ask_servers(project, draft, asked, timeout=timeout):
+        outcome = _outcome(project, draft, found, asked[found.server], write=write)
         say(outcome)
         outcomes.append(outcome)
     return outcomes
@@ -79,26 +137,33 @@ def _current(draft: Draft, name: str, server: AnyServer) -> bool:
     return lock is not None and dict(lock.transport) == transport_identity(server)
 
 
-def _outcome(
-    project: Project, draft: Draft, name: str, server: AnyServer, answer: Mapping[str, Any], *, write: bool
-) -> Outcome:
-    if not answer["ok"]:
-        return Outcome(name, "failed", f"{answer['kind']}: {visible(str(answer['message']))}")
-    try:
-        fresh = to_lock(name, server, answer)
-    except LockError as error:
-        return Outcome(name, "failed", f"refused: {error}")
+def _outcome(project: Project, draft: Draft, found: Asked, server: AnyServer, *, write: bool) -> Outcome:
+    name, fresh = found.server, found.lock
+    if fresh is None:
+        return Outcome(name, "failed", found.failure)
     text = write_lock(fresh)
     where = _where(draft, name, server)
-    path = project.root / where
     before = draft.reader.read(where)
     if before == text:
-        return Outcome(name, "unchanged", _count(fresh))
+        return Outcome(name, "unchanged", _count(fresh), note=found.note)
     if write:
-        write_atomically(path, text.encode("ascii"))
+        write_atomically(project.root / where, text.encode("ascii"))
     if before is None:
-        return Outcome(name, "new", _count(fresh))
-    return Outcome(name, "changed", _difference(draft, name, fresh))
+        return Outcome(name, "new", _count(fresh), note=found.note)
+    try:
+        old = read_lock(draft.reader, name, draft.environment)
+    except LockError as error:
+        return Outcome(
+            name, "changed", f"the lock that there was cannot be used: {visible(str(error))}", (), found.note
+        )
+    changes = changes_of(server, old, fresh) if old else ()
+    detail = counted(len(changes), "change") if changes else "only its layout"
+    return Outcome(name, "changed", detail, changes, found.note)
+
+
+def changes_of(server: AnyServer, old: ServerLock, new: ServerLock) -> tuple[LockChange, ...]:
+    """What differs between two locks of one server as mesh.yaml has it now."""
+    return lock_changes({old.server: old}, {new.server: new}, effects_of(server, old), effects_of(server, new))
 
 
 def _where(draft: Draft, name: str, server: AnyServer) -> str:
@@ -118,20 +183,6 @@ def _count(lock: ServerLock) -> str:
     return ", ".join(counted(kinds.count(kind), kind) for kind in _ANSWERED if kind in kinds) or "nothing offered"
 
 
-def _difference(draft: Draft, name: str, fresh: ServerLock) -> str:
-    try:
-        old = read_lock(draft.reader, name, draft.environment)
-    except LockError:
-        old = None
-    before: Mapping[CapabilityKey, Locked] = old.definitions if old else {}
-    words = [f"+ {key.kind} {key.name}" for key in fresh.definitions if key not in before]
-    words += [f"- {key.kind} {key.name}" for key in before if key not in fresh.definitions]
-    words += [
-        f"~ {k.kind} {k.name}" for k, v in fresh.definitions.items() if k in before and before[k].digest != v.digest
-    ]
-    return visible(", ".join(sorted(words)[:20])) or "server information"
-
-
 def to_lock(name: str, server: AnyServer, answer: Mapping[str, Any]) -> ServerLock:
     """The lock of one answer; raises ``LockError`` for definitions that cannot be told apart or named."""
     definitions: dict[CapabilityKey, Locked] = {}
@@ -146,7 +197,7 @@ def to_lock(name: str, server: AnyServer, answer: Mapping[str, Any]) -> ServerLo
             if key in definitions:
                 raise LockError(f"the server lists {kind} `{visible(upstream)}` twice")
             definitions[key] = _record(kind, upstream, definition)
-    return ServerLock(
+    lock = ServerLock(
         server=name,
         transport=transport_identity(server),
         protocol_version=str(answer["protocol_version"]),
@@ -155,6 +206,11 @@ def to_lock(name: str, server: AnyServer, answer: Mapping[str, Any]) -> ServerLo
         instructions=answer.get("instructions"),
         definitions=definitions,
     )
+    try:
+        jsontext.parse(write_lock(lock))
+    except (ValueError, RecursionError) as error:
+        raise LockError(f"what it says cannot be recorded: {error}") from None
+    return lock
 
 
 def _record(kind: Kind, name: str, definition: dict[str, Any]) -> Locked:
@@ -162,5 +218,7 @@ def _record(kind: Kind, name: str, definition: dict[str, Any]) -> Locked:
     try:
         text = jsontext.canonical(definition)
         return locked(cast("dict[str, Any]", jsontext.parse(text, exact=True)))
-    except (jsontext.JsonTextError, ValueError) as error:
+    except RecursionError:
+        raise LockError(f"the definition of {kind} `{visible(name)}` is nested too deeply") from None
+    except ValueError as error:
         raise LockError(f"the definition of {kind} `{visible(name)}` cannot be recorded: {error}") from None

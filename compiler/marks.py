@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from meshplan.compiler.diagnostics import Part, Path, Span
@@ -49,17 +50,20 @@ class At(NamedTuple):
 class MapNode(dict[str, Any]):
     """A mapping whose entries know their places."""
 
-    __slots__ = ("at", "here")
+    __slots__ = ("at", "here", "hurt")
     at: dict[str, At]
     here: At
+    hurt: bool
+    """Whether an entry was left out because it was wrong."""
 
 
 class SeqNode(list[Any]):
     """A sequence whose items know their places."""
 
-    __slots__ = ("at", "here")
+    __slots__ = ("at", "here", "hurt")
     at: list[At]
     here: At
+    hurt: bool
 
 
 class Poison:
@@ -108,6 +112,21 @@ def drop(node: Any, part: Part) -> None:
         del node[part], node.at[part]
 
 
+def cut(node: Any, part: Part) -> None:
+    """``drop`` what is wrong: what is left lacks something, and says so from then on."""
+    drop(node, part)
+    if isinstance(node, MapNode | SeqNode):
+        node.hurt = True
+
+
+def lacks_something(node: Any) -> bool:
+    """Whether a wrong part was cut from here or from anything below."""
+    if not isinstance(node, MapNode | SeqNode):
+        return False
+    below: Iterable[Any] = node.values() if isinstance(node, MapNode) else node
+    return node.hurt or any(lacks_something(item) for item in below)
+
+
 def place_of(node: Any, part: Part) -> At | None:
     """Where an entry stands."""
     if child(node, part) is ABSENT:
@@ -121,11 +140,11 @@ def copied(value: Any) -> Any:
     """A deep copy of containers and their places; scalars are shared."""
     if isinstance(value, MapNode):
         mapping = MapNode({key: copied(item) for key, item in value.items()})
-        mapping.at, mapping.here = dict(value.at), value.here
+        mapping.at, mapping.here, mapping.hurt = dict(value.at), value.here, value.hurt
         return mapping
     if isinstance(value, SeqNode):
         items = SeqNode([copied(item) for item in value])
-        items.at, items.here = list(value.at), value.here
+        items.at, items.here, items.hurt = list(value.at), value.here, value.hurt
         return items
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -37,9 +38,12 @@ class FolderReader:
 
     def names(self, pattern: str) -> list[str]:
         """See ``Reader``."""
-        if not _inside(pattern):
+        if not _inside(pattern) or not _plain(pattern):
             return []
-        return sorted(p.relative_to(self.root).as_posix() for p in self.root.glob(pattern) if p.is_file())
+        try:
+            return sorted(p.relative_to(self.root).as_posix() for p in self.root.glob(pattern) if p.is_file())
+        except (ValueError, OSError):
+            return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,23 @@ class MemoryReader:
 
     def names(self, pattern: str) -> list[str]:
         """See ``Reader``."""
-        return sorted(name for name in self.files if PurePosixPath(name).match(pattern))
+        if not _inside(pattern) or not _plain(pattern):
+            return []
+        return sorted(name for name in self.files if _matches(PurePosixPath(name).parts, PurePosixPath(pattern).parts))
+
+
+def _plain(pattern: str) -> bool:
+    """Whether every Python reads the pattern alike: `**` is a whole part or nothing."""
+    return all("**" not in part or part == "**" for part in pattern.split("/")) and "\0" not in pattern
+
+
+def _matches(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """As `Path.glob` matches: part by part, `**` any number of folders."""
+    if not pattern or not name:
+        return not pattern and not name
+    if pattern[0] == "**":
+        return _matches(name, pattern[1:]) or _matches(name[1:], pattern)
+    return fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
 
 
 def _inside(path: str) -> bool:

@@ -55,17 +55,18 @@ def ambiguity(text: str) -> Ambiguity | None:
         return Ambiguity("a truth value in YAML 1.1, text in YAML 1.2", "write `true` or `false`, or quote the text")
     if _INT.match(text):
         return None
-    for pattern, reading in _READINGS:
+    for pattern, reading, help in _READINGS:
         if pattern.match(text):
-            return Ambiguity(reading, "quote it if it is text, or write the plain decimal number")
+            return Ambiguity(reading, help)
     return None
 
 
+_TEXT = "put it in quotes"
 _READINGS = (
-    (_OCTAL, "a number in base 8 or base 10"),
-    (_EXPONENT, "a number in YAML 1.2, text in YAML 1.1"),
-    (_SEXAGESIMAL, "a number in base 60 in YAML 1.1, text in YAML 1.2"),
-    (_UNDERSCORED, "a number in YAML 1.1, text in YAML 1.2"),
-    (_LONG_INT, "a number that not every reader keeps whole"),
-    (_NOT_FINITE, "not a finite number"),
+    (_OCTAL, "a number in base 8 or base 10", "quote it if it is text, or write the number without a leading zero"),
+    (_EXPONENT, "a number in YAML 1.2, text in YAML 1.1", "quote it if it is text, or write all digits of the number"),
+    (_SEXAGESIMAL, "a number in base 60 in YAML 1.1, text in YAML 1.2", _TEXT),
+    (_UNDERSCORED, "a number in YAML 1.1, text in YAML 1.2", "quote it if it is text, or write the digits only"),
+    (_LONG_INT, "a number that not every reader keeps whole", _TEXT),
+    (_NOT_FINITE, "not a finite number", _TEXT),
 )

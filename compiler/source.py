@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 import yaml
@@ -18,6 +17,7 @@ from yaml.events import (
 )
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Label, Span
+from meshplan.compiler.malformed import Point, malformed, one, place_at
 from meshplan.compiler.marks import POISON, At, MapNode, Mark, SeqNode
 from meshplan.compiler.newlines import normalised
 from meshplan.compiler.rules import report
@@ -29,20 +29,13 @@ MAX_NODES = 1_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HIDDEN = re.compile(
-    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 """Controls, direction changes, and the line breaks that only YAML readers see (U+0085, U+2028, U+2029)."""
 
 
 class _Stop(Exception):
     """The file cannot be read on; what was found is the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    line: int
-    column: int
-    index: int
 
 
 def read_yaml(file: str, text: str) -> tuple[MapNode | None, Diagnostics]:
@@ -60,10 +53,12 @@ def read_yaml(file: str, text: str) -> tuple[MapNode | None, Diagnostics]:
     except _Stop:
         root = None
     except yaml.MarkedYAMLError as error:
-        builder.found.append(_malformed(file, normal, error))
+        builder.found.append(malformed(file, normal, error))
         root = None
     finally:
         builder.close()
+    if root is POISON:
+        root = None
     if root is not None and not isinstance(root, MapNode):
         at = root.here.value_span() if isinstance(root, SeqNode) else _whole(file, normal)
         builder.found.append(report("not-a-mapping", at, "the file is not a mapping of keys to values"))
@@ -73,11 +68,6 @@ def read_yaml(file: str, text: str) -> tuple[MapNode | None, Diagnostics]:
 
 def _whole(file: str, text: str) -> Span:
     return Span(file, 1, 1, 1, 1, 0, min(len(text), 1))
-
-
-def _place(text: str, index: int) -> _Point:
-    line = text.count("\n", 0, index)
-    return _Point(line, index - (text.rfind("\n", 0, index) + 1), index)
 
 
 def _span(file: str, start: Mark, end: Mark) -> Span:
@@ -91,31 +81,17 @@ def _refuse_text(file: str, text: str) -> Diagnostic | None:
         return report("empty-file", _whole(file, text), "the file is empty")
     hidden = _HIDDEN.search(text)
     if hidden:
-        start = _place(text, hidden.start())
-        name = f"U+{ord(hidden.group()):04X}"
         return report(
             "hidden-character",
-            _span(file, start, _Point(start.line, start.column + 1, start.index + 1)),
-            f"the file holds the invisible character {name}",
+            one(file, place_at(text, hidden.start())),
+            f"the file holds the invisible character U+{ord(hidden.group()):04X}",
             help="delete it, or write it as an escape in a double-quoted string",
         )
+    broken = text.find("\ufffd")
+    if broken >= 0:
+        advice = "save the file as UTF-8; the character U+FFFD itself is written as an escape in double quotes"
+        return report("not-unicode", one(file, place_at(text, broken)), "the file is not UTF-8 here", help=advice)
     return None
-
-
-def _malformed(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark: Any = error.problem_mark or error.context_mark
-    index = min(int(mark.index), max(len(text) - 1, 0)) if mark else 0
-    start = _place(text, index)
-    span = _span(file, start, _Point(start.line, start.column + 1, start.index + 1))
-    problem = (error.problem or "malformed YAML").replace("\n", " ")
-    if text[index : index + 1] == "\t" or "'\\t'" in problem:
-        return report("tab-indentation", span, "a tab cannot indent YAML", help="indent with spaces")
-    labels: tuple[Label, ...] = ()
-    if error.context and error.context_mark:
-        at = _place(text, min(int(error.context_mark.index), max(len(text) - 1, 0)))
-        if at.line != start.line:
-            labels = (Label(_span(file, at, _Point(at.line, at.column + 1, at.index + 1)), error.context),)
-    return report("malformed-yaml", span, f"malformed YAML: {problem}", labels=labels)
 
 
 class _Builder:
@@ -136,8 +112,10 @@ class _Builder:
         next_event = self._loader.get_event
         next_event()
         if isinstance(next_event(), StreamEndEvent):
-            self._stop("empty-file", _Point(0, 0, 0), _Point(0, 0, 0), "the file holds no document")
-        root, _ = self._node(next_event(), 0)
+            self._stop("empty-file", Point(0, 0, 0), Point(0, 0, 0), "the file holds no document")
+        root, at = self._node(next_event(), 0)
+        if root is None:
+            self._stop("empty-file", at.start, at.end, "the file holds no document")
         next_event()
         after = next_event()
         if not isinstance(after, StreamEndEvent):
@@ -148,12 +126,7 @@ class _Builder:
         self._nodes += 1
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             self._stop("too-deep", event.start_mark, event.end_mark, f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(event, AliasEvent):
-            self._stop_at_alias(event, f"the alias `*{event.anchor}` is not taken here")
-        if event.anchor is not None:
-            self._stop_at_alias(event, f"the anchor `&{event.anchor}` is not taken here")
-        if event.tag is not None:
-            self._once("tag", event, f"the tag `{event.tag}` is not taken here", "remove the tag")
+        if not self._stands_for_itself(event):
             self._skip(event)
             return POISON, self._at(event, event)
         if isinstance(event, ScalarEvent):
@@ -163,6 +136,20 @@ class _Builder:
         if isinstance(event, SequenceStartEvent):
             return self._sequence(event, depth)
         return self._mapping(cast("MappingStartEvent", event), depth)
+
+    def _stands_for_itself(self, event: Any) -> bool:
+        """Whether the value or key has no tag; an alias or anchor ends the reading."""
+        if isinstance(event, AliasEvent):
+            glob = f"put a glob in quotes, `'*{event.anchor}'`; otherwise write out what it stands for"
+            self._stop_at_alias(event, f"the alias `*{event.anchor}` is not taken here", glob)
+        if event.anchor is not None:
+            self._stop_at_alias(event, f"the anchor `&{event.anchor}` is not taken here")
+        if event.tag is None:
+            return True
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        advice = "remove it, or put text that starts with `!` in quotes"
+        self._once("tag", event, f"the tag `{tag}` is not taken here", advice)
+        return False
 
     def _scalar(self, event: Any) -> Any:
         if event.style or not event.implicit[0]:
@@ -185,7 +172,7 @@ class _Builder:
 
     def _sequence(self, event: Any, depth: int) -> tuple[SeqNode, At]:
         node = SeqNode()
-        node.at = []
+        node.at, node.hurt = [], False
         end: Any = event
         while not isinstance(entry := self._loader.get_event(), SequenceEndEvent):
             value, at = self._node(entry, depth + 1)
@@ -195,26 +182,26 @@ class _Builder:
         node.here = self._closed(event, end, entry)
         return node, node.here
 
-    def _mapping(self, event: Any, depth: int) -> tuple[MapNode, At]:
+    def _mapping(self, event: Any, depth: int) -> tuple[Any, At]:
         node = MapNode()
         node.at = {}
         end: Any = event
+        refused = False
         while not isinstance(entry := self._loader.get_event(), MappingEndEvent):
             value, at = self._entry(node, entry, depth)
             end = at.end
             if value is not None:
                 node[value[0]] = value[1]
                 node.at[value[0]] = at
-        node.here = self._closed(event, end, entry)
-        return node, node.here
+            else:
+                refused = True
+        node.here, node.hurt = self._closed(event, end, entry), refused
+        return (POISON if refused and not node else node), node.here
 
     def _entry(self, node: MapNode, key: Any, depth: int) -> tuple[tuple[str, Any] | None, At]:
         """One key and its value; a key that cannot stand gives no entry."""
-        name = key.value if isinstance(key, ScalarEvent) else None
-        if name is None:
-            self._once("key-not-text", key, "a key must be a plain word or a string", "name the key with text")
-            self._skip(key)
-        elif name == "<<" and key.style is None:
+        name = self._key(key)
+        if name == "<<" and not key.style:
             self._stop_at_alias(key, "the merge key `<<` is not taken here")
         value, at = self._node(self._loader.get_event(), depth + 1)
         at = At(self.file, key.start_mark, key.end_mark, at.start, at.end, at.style)
@@ -231,6 +218,24 @@ class _Builder:
             )
             name = None
         return (None if name is None else (name, value)), at
+
+    def _key(self, key: Any) -> str | None:
+        """The key's text, or ``None`` where it has none that a reader can trust."""
+        if not self._stands_for_itself(key):
+            self._skip(key)
+            return None
+        if not isinstance(key, ScalarEvent):
+            advice = "name the key with text; a value that starts with `{{` is a template, and goes in quotes as text"
+            self._once("key-not-text", key, "a key must be a plain word or a string", advice)
+            self._skip(key)
+            return None
+        name: str = key.value
+        blank = next((char for char in name if char.isspace() and char != " "), None)
+        if blank is None or key.style:
+            return name
+        message = f"the key holds the blank U+{ord(blank):04X}, which only looks like a space"
+        self._once("hidden-character", key, message, "write ordinary spaces")
+        return None
 
     def _closed(self, start: Any, last: Any, close: Any) -> At:
         """A flow collection ends at its bracket; a block ends with its last item, not at the next token."""
@@ -254,9 +259,9 @@ class _Builder:
             self._reported.add(slug)
             self.found.append(report(slug, _span(self.file, event.start_mark, event.end_mark), message, help=advice))
 
-    def _stop_at_alias(self, event: Any, message: str) -> NoReturn:
+    def _stop_at_alias(self, event: Any, message: str, advice: str = "write out what it stands for") -> NoReturn:
         """What the rest of such a file means cannot be said without following them."""
-        self._once("alias", event, message, "write out what it stands for")
+        self._once("alias", event, message, advice)
         raise _Stop
 
     def _stop(self, slug: str, start: Mark, end: Mark, message: str) -> NoReturn:

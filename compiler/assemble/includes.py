@@ -10,6 +10,7 @@ from meshplan.compiler.marks import At, MapNode, SeqNode, copied
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.rules import report
 from meshplan.compiler.source import read_yaml
+from meshplan.compiler.suggest import did_you_mean
 
 MAX_FILES = 1_000
 _DEEP = frozenset({"identity", "runtime", "policies"})
@@ -38,14 +39,28 @@ def _follow(reading: _Reading, file: str, document: MapNode, trail: tuple[tuple[
     if not isinstance(wanted, SeqNode):
         return
     for pattern, at in zip(wanted, wanted.at, strict=True):
-        if not isinstance(pattern, str):
+        if not isinstance(pattern, str) or not pattern:
             continue
         base = str(PurePosixPath(file).parent)
-        names = reading.reader.names(pattern if base == "." else f"{base}/{pattern}")
+        path = pattern if base == "." else f"{base}/{pattern}"
+        names = [name for name in reading.reader.names(path) if name != file or name == path]
         if not names:
-            reading.found.append(report("include-missing", at.value_span(), f"`{pattern}` matches no file"))
+            reading.found.append(_no_file(reading.reader, base, pattern, at))
         for name in names:
             _take(reading, name, at, trail)
+
+
+def _no_file(reader: Reader, base: str, pattern: str, at: At) -> Diagnostic:
+    path = PurePosixPath(pattern)
+    if path.is_absolute() or ".." in path.parts:
+        message, advice = f"`{pattern}` leaves the mesh's folder", "include files at or below the folder of this file"
+    else:
+        folder = PurePosixPath(base) / path.parent
+        files = reader.names(str(folder / "*"))
+        beside = [name for name in files if name.endswith((".yaml", ".yml")) and name != at.file]
+        near = {str(PurePosixPath(name).relative_to(base) if base != "." else name): name for name in beside}
+        message, advice = f"`{pattern}` matches no file", did_you_mean(pattern, near)
+    return report("include-missing", at.value_span(), message, help=advice)
 
 
 def _take(reading: _Reading, name: str, at: At, trail: tuple[tuple[str, At], ...]) -> None:
@@ -88,6 +103,10 @@ def _merge(reading: _Reading, into: MapNode, part: MapNode, *, deep: bool) -> No
         elif isinstance(here, SeqNode) and isinstance(value, SeqNode):
             here.extend(value)
             here.at.extend(value.at)
+        elif _shape(here) != _shape(value):
+            message = f"`{key}` is {_shape(value)} here and {_shape(here)} in another file"
+            labels = (Label(into.at[key].key_span(), "the other file"),)
+            reading.found.append(report("wrong-type", part.at[key].key_span(), message, labels=labels))
         else:
             first = into.at[key].key_span()
             message = f"`{key}` is given in two files"
@@ -95,3 +114,9 @@ def _merge(reading: _Reading, into: MapNode, part: MapNode, *, deep: bool) -> No
             reading.found.append(
                 report("duplicate-key", part.at[key].key_span(), message, labels=labels, help="keep one of the two")
             )
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, MapNode):
+        return "a mapping"
+    return "a list" if isinstance(value, SeqNode) else "a single value"

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from meshplan.compiler.diagnostics import Diagnostic, Path
-from meshplan.compiler.marks import MapNode, SeqNode, locate
+from meshplan.compiler.marks import POISON, MapNode, SeqNode, locate
 from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import did_you_mean
 
 _REFERENCE = re.compile(r"\$\{param\.([^}]*)\}")
+_NEARLY = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_.-]*)(\}?)")
+"""What looks like a reference: a bare name, another word before the dot, no end."""
+_KEYS = frozenset({"type", "values", "default", "description"})
 _UNTOUCHED = frozenset({"parameters", "environments", "include"})
 
 
@@ -23,7 +26,7 @@ def expanded(root: MapNode, environment: str | None, given: Mapping[str, str]) -
     values = _values(root, parameters, environment, given, found)
     for key in list(root):
         if key not in _UNTOUCHED:
-            _walk(root, root, key, (key,), values, set(parameters), found)
+            _walk(root, root, key, (key,), values, parameters, found)
     return found
 
 
@@ -37,7 +40,7 @@ def _values(
             path: Path = ("environments", environment or "", "parameters", name)
             found.append(_unknown(root, path, name, parameters, key=True))
     for name, entry in parameters.items():
-        if not isinstance(entry, MapNode):
+        if not isinstance(entry, MapNode) or set(entry) - _KEYS:
             continue
         path = ("parameters", name, "default") if "default" in entry else ("parameters", name)
         value: Any = entry.get("default")
@@ -45,7 +48,15 @@ def _values(
             value, path = chosen[name], ("environments", environment or "", "parameters", name)
         if name in given:
             value, path = given[name], ("parameters", name)
-        if value is None:
+        if (value is None and path[-1] == "default") or not isinstance(value, str | int | None):
+            continue
+        if entry.get("type") == "enum" and "values" not in entry:
+            message, span = (
+                f"the parameter `{name}` lists no `values` to choose from",
+                locate(root, ("parameters", name)),
+            )
+            found.append(report("bad-parameter", span.key_span(), message, help="write `values: [a, b]`"))
+        elif value is None:
             message = f"the parameter `{name}` has no value"
             span = locate(root, path).key_span()
             found.append(report("bad-parameter", span, message, help="give it a `default`, or a value with `--param`"))
@@ -75,6 +86,8 @@ def _wrong(entry: MapNode, value: Any) -> str | None:
     if kind == "enum":
         listed = entry.get("values")
         values = [str(item) for item in listed] if isinstance(listed, SeqNode) else []
+        if not isinstance(listed, SeqNode) or POISON in listed:
+            return None
         return None if text in values else "one of " + ", ".join(f"`{item}`" for item in values)
     return None
 
@@ -82,7 +95,8 @@ def _wrong(entry: MapNode, value: Any) -> str | None:
 def _unknown(root: MapNode, path: Path, name: str, known: MapNode, *, key: bool = False) -> Diagnostic:
     at = locate(root, path)
     span = at.key_span() if key else at.value_span()
-    return report("unknown-parameter", span, f"there is no parameter `{name[:80]}`", help=did_you_mean(name, known))
+    advice = did_you_mean(name, known) or "declare it in `parameters`"
+    return report("unknown-parameter", span, f"there is no parameter `{name[:80]}`", help=advice)
 
 
 def _walk(
@@ -91,7 +105,7 @@ def _walk(
     key: Any,
     path: Path,
     values: Mapping[str, str],
-    known: set[str],
+    known: MapNode,
     found: list[Diagnostic],
 ) -> None:
     value = holder[key]
@@ -101,9 +115,22 @@ def _walk(
     elif isinstance(value, SeqNode):
         for index in range(len(value)):
             _walk(root, value, index, (*path, index), values, known, found)
-    elif isinstance(value, str) and "${param." in value:
-        for name in _REFERENCE.findall(value):
-            if name not in known:
-                declared = root.get("parameters")
-                found.append(_unknown(root, path, name, declared if isinstance(declared, MapNode) else MapNode()))
-        holder[key] = _REFERENCE.sub(lambda match: values.get(match[1], match[0]), value)
+    elif isinstance(value, str) and "${" in value:
+        wrong = _wrong_references(root, path, value, known)
+        found += wrong
+        clean = not wrong and all(name in values for name in _REFERENCE.findall(value))
+        holder[key] = _REFERENCE.sub(lambda match: values[match[1]], value) if clean else POISON
+
+
+def _wrong_references(root: MapNode, path: Path, value: str, known: MapNode) -> list[Diagnostic]:
+    """References to what is not declared, and what was nearly written as a reference."""
+    names = [name for name in _REFERENCE.findall(value) if name not in known]
+    found = [_unknown(root, path, name, known) for name in dict.fromkeys(names)]
+    for name, end in _NEARLY.findall(value):
+        word, dot, last = name.partition(".")
+        if (word == "param" and dot and end) or not (name in known or (dot and word.startswith("param"))):
+            continue
+        written = f"${{param.{last if dot else name}}}"
+        message = f"`${{{name}{end}` is not how a parameter is named"
+        found.append(report("unknown-parameter", locate(root, path).value_span(), message, help=f"write `{written}`"))
+    return found

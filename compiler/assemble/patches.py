@@ -27,10 +27,14 @@ def patched(root: MapNode, environment: str | None) -> list[Diagnostic]:
         return [problem for name in known for problem in _apply_all(copied(root), name)]
     if environment not in known:
         path: Path = ("environments",) if known else ("name",)
-        advice = did_you_mean(environment, known)
+        advice = did_you_mean(environment, known) or _declared(known)
         message = f"there is no environment `{environment}`"
         return [report("unknown-environment", locate(root, path).key_span(), message, help=advice)]
     return _apply_all(root, environment)
+
+
+def _declared(known: list[str]) -> str:
+    return "known: " + ", ".join(f"`{name}`" for name in known) if known else "the mesh declares no environment at all"
 
 
 def _apply_all(root: MapNode, environment: str) -> list[Diagnostic]:
@@ -58,26 +62,29 @@ def _apply(root: MapNode, patch: MapNode, path: Path) -> Diagnostic | None:
     for position, part in enumerate(parts[:-1]):
         step = _find(holder, part)
         if step is None:
-            return _missing(root, (*path, verb), ".".join(parts[: position + 1]), holder)
+            return _missing(root, (*path, verb), parts[: position + 1], holder)
         holder = child(holder, step)
-    return _change(root, patch, verb, holder, parts[-1], path)
+    return _change(root, patch, verb, holder, parts, path)
 
 
-def _change(root: MapNode, patch: MapNode, verb: str, holder: Any, last: str, path: Path) -> Diagnostic | None:
+def _change(root: MapNode, patch: MapNode, verb: str, holder: Any, parts: list[str], path: Path) -> Diagnostic | None:
+    last = parts[-1]
     step = _find(holder, last)
     key = _VALUE_KEYS[verb]
     there = ABSENT if step is None else child(holder, step)
     if verb == "remove" and step is not None:
         drop(holder, step)
-    elif key is None or key not in patch:
-        return None if step is not None else _missing(root, (*path, verb), last, holder)
+    elif key is None:
+        return _missing(root, (*path, verb), parts, holder)
+    elif key not in patch:
+        return None
     elif verb == "add" and isinstance(there, SeqNode):
         there.append(patch[key])
         there.at.append(patch.at[key])
     elif verb == "add" and there is ABSENT and isinstance(holder, MapNode):
         put(holder, last, patch[key], _named(patch, verb, key))
     elif step is None:
-        return _missing(root, (*path, verb), last, holder)
+        return _missing(root, (*path, verb), parts, holder)
     elif verb == "add":
         message = f"`{last}` is there already and is not a list"
         return report("unknown-path", locate(root, (*path, verb)).value_span(), message, help="use `set` to replace it")
@@ -108,10 +115,17 @@ def _label(item: MapNode) -> Any:
     return next((item[key] for key in _NAMES if key in item), None)
 
 
-def _missing(root: MapNode, path: Path, part: str, holder: Any) -> Diagnostic:
-    known: list[str] = list(holder) if isinstance(holder, MapNode) else []
-    advice = did_you_mean(part.rpartition(".")[2], known)
-    if advice is None and isinstance(holder, SeqNode):
-        advice = "address an item of a list by its `id` or name in brackets"
+def _missing(root: MapNode, path: Path, parts: list[str], holder: Any) -> Diagnostic:
+    """``parts`` lead to the first one that does not exist, in ``holder``."""
+    if "/" in parts[-1]:
+        advice = "keys have dots between"
+    elif isinstance(holder, MapNode):
+        advice = did_you_mean(parts[-1], holder) or "`add` puts in a key that is not there"
+    elif isinstance(holder, SeqNode):
+        labels = [f"[{label}]" for item in holder if (label := _label(item) if isinstance(item, MapNode) else item)]
+        advice = did_you_mean(parts[-1], labels) or "address an item of a list by its `id` or name in brackets"
+    else:
+        advice = None
+    target = "".join(part if part.startswith("[") else f".{part}" for part in parts).removeprefix(".")
     span = locate(root, path).value_span()
-    return report("unknown-path", span, f"there is nothing at `{part}` to change", help=advice)
+    return report("unknown-path", span, f"there is nothing at `{target}` to change", help=advice)

@@ -6,17 +6,20 @@ from collections.abc import Callable
 
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.later import not_judged_yet
+from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
+from meshplan.compiler.checks.tokens import over_budget_surfaces
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
 from meshplan.compiler.draft import Draft
 
 Check = Callable[[Draft], list[Diagnostic]]
 
-REFUSING: tuple[Check, ...] = (silent_endpoints,)
+REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces)
 ADVISING: tuple[Check, ...] = (
     dead_rules,
     unused_roles,
     unused_servers,
+    look_alikes,
     expired,
     not_judged_yet,
 )

@@ -18,7 +18,7 @@ from meshplan.compiler.files import replace_text
 from meshplan.compiler.importers import ImportProblem
 from meshplan.compiler.importing import ImportFailedError
 from meshplan.compiler.project import Project, show
-from meshplan.compiler.render.diff import unified
+from meshplan.compiler.render.unified import unified
 from meshplan.compiler.suggest import did_you_mean
 from meshplan.schemas.plan import Plan
 

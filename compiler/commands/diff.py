@@ -76,6 +76,8 @@ def rendered(diffs: tuple[Diff, ...], form: str) -> str:
         from meshplan.compiler.render.diff.html import render_html
 
         return render_html(diffs)
+    from importlib.metadata import version
+
     from meshplan.compiler.render.diff.sarif import render_sarif
 
-    return render_sarif(diffs)
+    return render_sarif(diffs, version=version("meshplan"))

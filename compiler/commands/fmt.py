@@ -14,8 +14,8 @@ from meshplan.compiler.files import replace_text
 from meshplan.compiler.formatting import CannotFormat, format_text
 from meshplan.compiler.formatting.files import mesh_files
 from meshplan.compiler.project import Project
-from meshplan.compiler.render.diff import unified
 from meshplan.compiler.render.text import render_text
+from meshplan.compiler.render.unified import unified
 from meshplan.compiler.render.view import view, visible
 
 

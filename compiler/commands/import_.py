@@ -16,7 +16,7 @@ from meshplan.compiler.importers.append import append_servers, existing_servers
 from meshplan.compiler.importers.names import slug
 from meshplan.compiler.importing import ImportFailedError, Source, read_sources, tell_notes, tell_sources
 from meshplan.compiler.project import Project
-from meshplan.compiler.render.diff import unified
+from meshplan.compiler.render.unified import unified
 from meshplan.compiler.render.words import counted
 
 REPORT_FORMAT = "mesh.dev/import/v1"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.locking import Outcome, lock_servers
 from meshplan.compiler.project import Project, show
+from meshplan.compiler.render.lockchanges import change_lines
+from meshplan.compiler.render.progress import Progress
 from meshplan.compiler.suggest import did_you_mean
 
 
@@ -26,14 +30,26 @@ def command(project: Project, only: tuple[str, ...], missing: bool, check: bool,
         if name not in mesh.servers:
             advice = did_you_mean(name, mesh.servers)
             raise click.UsageError(f"there is no server `{name}`" + (f"; {advice}" if advice else ""))
-    outcomes = lock_servers(
-        project, compiled.draft, only=only, missing=missing, write=not check, timeout=timeout, say=_say
-    )
+    with Progress() as progress:
+        outcomes = lock_servers(
+            project,
+            compiled.draft,
+            only=only,
+            missing=missing,
+            write=not check,
+            timeout=timeout,
+            say=lambda outcome: progress.done(outcome.server, _lines(outcome)),
+            begin=progress.begin,
+        )
     if any(outcome.state == "failed" for outcome in outcomes):
         return exits.COULD_NOT_CHECK
     changed = any(outcome.state in ("new", "changed") for outcome in outcomes)
     return exits.DIFFERENCES if check and changed else exits.OK
 
 
-def _say(outcome: Outcome) -> None:
-    click.echo(f"{outcome.state:>9}  {outcome.server}" + (f": {outcome.detail}" if outcome.detail else ""), err=True)
+def _lines(outcome: Outcome) -> Iterator[str]:
+    yield f"{outcome.state:>9}  {outcome.server}" + (f": {outcome.detail}" if outcome.detail else "")
+    for line in change_lines(outcome.changes):
+        yield f"{'':>11}{line}"
+    if outcome.note:
+        yield f"{'note':>9}  {outcome.server}: {outcome.note}"

@@ -80,7 +80,7 @@ class _Checker:
         if not fitting:
             slug = "not-a-condition" if wanted == BOOL else "wrong-result"
             needed = "a condition must be a bool" if wanted == BOOL else f"expected {show(wanted)}"
-            self._report(slug, tree.start, tree.end, f"{needed}, and this is {show(kind)}")
+            self._report(slug, tree.start, tree.end, f"{needed}, and this is {show(kind)}", _fit_help(kind, wanted))
         elif len(fitting) < len(options(kind)):
             self._report("may-fail", tree.start, tree.end, f"expected {show(wanted)}, and this is {show(kind)}")
 
@@ -109,7 +109,8 @@ class _Checker:
     def _name(self, tree: Name) -> Type:
         if tree.name in self._env:
             return self._env[tree.name]
-        help = did_you_mean(tree.name, self._env) or f"the variables here are {listed(self._env)}"
+        text = f"; text goes in quotes: '{tree.name}'"
+        help = did_you_mean(tree.name, self._env) or f"the variables here are {listed(self._env)}{text}"
         for variable, kind in sorted(self._env.items()):
             if isinstance(kind, MapType) and tree.name in kind.fields:
                 help = f"did you mean {quoted(f'{variable}.{tree.name}')}?"
@@ -175,7 +176,7 @@ class _Checker:
         if isinstance(kind, Dyn) or kind == BOOL:
             return
         slug = "may-fail" if may_be_equal(kind, BOOL) else "type-mismatch"
-        help = "compare it: args.count > 0" if family(options(kind)[0]) == "number" else None
+        help = _fit_help(kind, BOOL)
         self._report(slug, tree.start, tree.end, f"expected a bool, and this is {show(kind)}", help)
 
     def _enum(self, tree: Operation, kinds: tuple[Type, ...]) -> None:
@@ -253,12 +254,25 @@ def _literal_type(value: str | float | bool | None) -> Type:
     return INT if isinstance(value, int) else DOUBLE
 
 
+def _fit_help(kind: Type, wanted: Type) -> str | None:
+    given = family(options(kind)[0])
+    if wanted == BOOL:
+        return {"number": "compare it: args.count > 0", "string": "compare it: args.state == 'open'"}.get(given)
+    if {given, family(options(wanted)[0])} == {"number", "string"}:
+        return f"convert it: {show(options(wanted)[0])}(…)"
+    return None
+
+
 def _mismatch_help(name: str, kinds: tuple[Type, ...]) -> str | None:
     families = {family(option) for kind in kinds for option in options(kind)}
     if name in ("+", "-", "*", "/", "%") and families == {"number"}:
         return "ints and doubles do not mix: convert one with int(…) or double(…)"
     if families == {"number", "string"}:
         return "convert one side with int(…), double(…) or string(…)"
+    if families == {"bool", "string"}:
+        return "a bool is compared with true or false, without quotes"
+    if name == "in":
+        return "what the list or the keys of the map hold is of another type"
     return None
 
 

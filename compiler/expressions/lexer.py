@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,6 +93,8 @@ def _token(text: str, at: int) -> Token:
 
 
 def _character_help(char: str) -> str | None:
+    if unicodedata.category(char) in ("Pi", "Pf"):
+        return "text goes in straight quotes: 'text'"
     return {"=": "compare with `==`", "&": "write `&&`", "|": "write `||`"}.get(char)
 
 

@@ -77,7 +77,8 @@ class _Parser:
         if token.kind == "end":
             return Rejected("syntax", max(token.start - 1, 0), token.end, f"expected {wanted}, but the text ends")
         shown = self._text[token.start : token.end].splitlines()[0].replace("`", "")[:40]
-        return Rejected("syntax", token.start, token.end, f"expected {wanted}, found `{shown}`")
+        help = {"and": "write `&&`", "or": "write `||`", "not": "write `!`", "is": "compare with `==`"}.get(shown)
+        return Rejected("syntax", token.start, token.end, f"expected {wanted}, found `{shown}`", help)
 
     def _expr(self) -> Expr:
         self._nesting += 1

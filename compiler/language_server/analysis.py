@@ -13,6 +13,7 @@ from meshplan.compiler.marks import MapNode
 from meshplan.compiler.pipeline import compile_mesh
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolved import KnownCapability
+from meshplan.compiler.source import read_yaml
 from meshplan.schemas.capability import CapabilityKey
 
 
@@ -41,6 +42,8 @@ class Analysis:
     root: MapNode | None = None
     locks: Mapping[str, ServerLock] = field(default_factory=dict[str, ServerLock])
     capabilities: Mapping[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
+    trees: Mapping[str, MapNode] = field(default_factory=dict[str, MapNode])
+    """What each open file parsed to by itself."""
 
     def section(self, *path: str) -> MapNode | None:
         """The mapping at a path of keys."""
@@ -55,15 +58,17 @@ class Analysis:
         return holder.at[path[-1]].key_span() if holder is not None and path[-1] in holder.at else None
 
 
-def analyse(reader: Reader, *, entry: str, today: date, before: Analysis) -> Analysis:
+def analyse(reader: Overlay, *, entry: str, today: date, before: Analysis) -> Analysis:
     """Compile, and keep of ``before`` what a document that does not parse has lost."""
     compiled = compile_mesh(reader, today=today, entry=entry)
     draft = compiled.draft
     root = draft.whole or draft.root
+    read = {name: read_yaml(name, text)[0] for name, text in reader.buffers.items() if name.endswith((".yaml", ".yml"))}
     return Analysis(
         diagnostics=compiled.diagnostics,
         texts=compiled.texts,
         root=before.root if root is None else root,
         locks=draft.locks or before.locks,
         capabilities=before.capabilities if draft.resolved is None else draft.resolved.capabilities,
+        trees={name: tree for name, tree in read.items() if tree is not None},
     )

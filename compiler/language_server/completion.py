@@ -48,7 +48,14 @@ def complete(text: str, offset: int, own: MapNode | None, known: Analysis) -> li
 
 def _document(cursor: Cursor, own: MapNode | None) -> Any:
     """What stands before the cursor as it is now, completed by what the file had around and behind it."""
-    return _merged(cursor.partial, own if cursor.exact else None)
+    document = _merged(cursor.partial, own if cursor.exact else None)
+    if cursor.role == "value" and cursor.path:
+        holder, last = _held(document, cursor.path[:-1]), cursor.path[-1]
+        if isinstance(holder, dict):
+            cast("dict[Part, Any]", holder).pop(last, None)
+        elif isinstance(holder, list) and isinstance(last, int) and last < len(cast("list[Any]", holder)):
+            holder[last] = None
+    return document
 
 
 def _merged(now: Any, before: Any) -> Any:
@@ -80,7 +87,8 @@ def _keys(cursor: Cursor, document: Any, known: Analysis) -> Iterator[Item]:
         inner = names.name_at(cursor.path, "key", document, known)
         if isinstance(inner, names.OfferedName | names.ArgumentName):
             yield from _names(inner, cursor, document, known, as_key=True)
-    present = set(_mapping(cursor.partial, cursor.path))
+    held = _held(cursor.partial, cursor.path)
+    present = set(cast("dict[str, Any]", held)) if isinstance(held, dict) else set[str]()
     for key in language.keys_at(cursor.path, document):
         if key.name not in present:
             ending = ":" if key.block and not cursor.flow else ": "
@@ -88,15 +96,14 @@ def _keys(cursor: Cursor, document: Any, known: Analysis) -> Iterator[Item]:
             yield _item(cursor, key.name, "key", detail, about_key(key), ending)
 
 
-def _mapping(data: Any, path: tuple[Part, ...]) -> dict[str, Any]:
+def _held(data: Any, path: tuple[Part, ...]) -> Any:
     for part in path:
         if isinstance(part, int):
-            data = (
-                cast("list[Any]", data)[part] if isinstance(data, list) and part < len(cast("list[Any]", data)) else {}
-            )
+            items = cast("list[Any]", data) if isinstance(data, list) else []
+            data = items[part] if part < len(items) else None
         else:
-            data = cast("dict[str, Any]", data).get(part) if isinstance(data, dict) else {}
-    return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+            data = cast("dict[str, Any]", data).get(part) if isinstance(data, dict) else None
+    return data
 
 
 def _names(

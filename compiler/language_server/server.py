@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Any, cast
 
 from lsprotocol import types as lsp
 from pygls import uris
@@ -57,6 +57,14 @@ class MeshServer(LanguageServer):
         if pending is not None:
             pending.cancel()
         self._pending[root] = asyncio.get_running_loop().create_task(self._look(root))
+        self._pending[root].add_done_callback(self._looked)
+
+    def _looked(self, task: asyncio.Task[None]) -> None:
+        """Say that a look failed: the editor would otherwise show old findings as if they were new."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            text = f"internal error: {type(error).__name__}: {error}; this is a bug in mesh"
+            self.window_log_message(lsp.LogMessageParams(type=lsp.MessageType.Error, message=text))
 
     async def _look(self, root: Path) -> None:
         await asyncio.sleep(QUIET_S)
@@ -77,9 +85,19 @@ def serve(entry: str) -> None:
     made(entry).start_io()
 
 
+_OURS = (lsp.TEXT_DOCUMENT_DID_OPEN, lsp.TEXT_DOCUMENT_DID_CHANGE, lsp.TEXT_DOCUMENT_DID_CLOSE)
+
+
 def made(entry: str) -> MeshServer:
-    """A server with its features."""
+    """A server with its features.
+
+    pygls would keep texts of its own, whose lines also end at U+2028 and the like, and moves the positions that it is
+    told to fit them; so documents are only the session's.
+    """
     server = MeshServer(entry)
+    features: Any = server.protocol.fm
+    for method in _OURS:
+        features.builtin_features.pop(method, None)
     _documents(server)
     _questions(server)
     return server

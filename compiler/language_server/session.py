@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -106,17 +106,23 @@ class Session:
     def accept(self, job: Job, found: Analysis) -> dict[Path, list[Finding]]:
         """Keep what was found; returns the findings of each file, and nothing for files that had some before."""
         self.known[job.root] = found
+        for name, tree in found.trees.items():
+            buffer = self.buffers.get(job.root / name)
+            if buffer is not None and not buffer.read:
+                buffer.good = tree
         findings: dict[Path, list[Finding]] = {job.root / name: [] for name in found.texts}
+        texts = {name: document(text, self.units) for name, text in found.texts.items()}
         for diagnostic in found.diagnostics:
             file = job.root / diagnostic.span.file
-            findings.setdefault(file, []).append(self._finding(job.root, found, diagnostic))
+            findings.setdefault(file, []).append(self._finding(job.root, texts, diagnostic))
         gone = self.shown.get(job.root, set()) - set(findings)
         self.shown[job.root] = set(findings)
         return {**findings, **{path: [] for path in gone}}
 
-    def _finding(self, root: Path, found: Analysis, diagnostic: Diagnostic) -> Finding:
+    def _finding(self, root: Path, texts: Mapping[str, Document], diagnostic: Diagnostic) -> Finding:
         def place(file: str, start: int, end: int) -> Range:
-            return document(found.texts.get(file, ""), self.units).range(start, end)
+            text = texts.get(file)
+            return Range(Position(0, 0), Position(0, 0)) if text is None else text.range(start, end)
 
         span = diagnostic.span
         related = tuple(
@@ -127,7 +133,7 @@ class Session:
 
     def complete(self, path: Path, position: Position) -> list[tuple[Item, Range]]:
         """Proposals at a position, each with the range that it replaces."""
-        buffer, known = self._at(path)
+        buffer, known = self._at(path, parsed=False)
         if buffer is None:
             return []
         text = buffer.document
@@ -171,12 +177,14 @@ class Session:
             if fix.span.file == file
         ]
 
-    def _at(self, path: Path) -> tuple[Buffer | None, Analysis]:
+    def _at(self, path: Path, *, parsed: bool = True) -> tuple[Buffer | None, Analysis]:
+        """A file and what is known of its mesh; not ``parsed``, the tree of the last look is good enough."""
         root = self.mesh_of(path)
         buffer = self.buffers.get(path)
         if buffer is None or root is None:
             return None, Analysis()
-        buffer.parse(path.relative_to(root).as_posix())
+        if parsed or buffer.good is None:
+            buffer.parse(path.relative_to(root).as_posix())
         return buffer, self.known.get(root, Analysis())
 
     def _thing(self, buffer: Buffer | None, position: Position) -> pointing.Thing | None:

@@ -6,16 +6,20 @@ from collections import Counter
 from typing import Any
 
 from meshplan.compiler.render.words import counted
+from meshplan.compiler.tokens import all_tokens
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import KINDS
 from meshplan.schemas.plan import Endpoint, Plan, StdioTransport
 
 FORMAT = "mesh.dev/plan-summary/v1"
+_ROLES = 4
+"""Roles whose costs fit on a line."""
 
 
 def plan_data(bundle: Bundle) -> dict[str, Any]:
     """The summary as JSON data."""
     plan = bundle.plan
+    tokens = all_tokens(bundle)
     return {
         "format": FORMAT,
         "mesh": plan.mesh,
@@ -25,7 +29,14 @@ def plan_data(bundle: Bundle) -> dict[str, Any]:
             for name, server in sorted(plan.servers.items())
         },
         "endpoints": {
-            name: {"offers": _counts(plan, endpoint), "effects": _effects(plan, endpoint), "live": list(endpoint.live)}
+            name: {
+                "offers": _counts(plan, endpoint),
+                "effects": _effects(plan, endpoint),
+                "live": list(endpoint.live),
+                "tokens": tokens[name].whole,
+                "max_tokens": endpoint.max_tokens,
+                "tokens_by_role": dict(tokens[name].roles),
+            }
             for name, endpoint in sorted(plan.endpoints.items())
         },
         "access": {
@@ -51,6 +62,14 @@ def _effects(plan: Plan, endpoint: Endpoint) -> dict[str, int]:
     return dict(sorted(Counter(c.effect for c in tools if c.kind == "tool").items()))
 
 
+def _cost(endpoint: dict[str, Any]) -> str:
+    """What the list of tools costs a client: for everybody, then for a principal with just one role."""
+    limit = endpoint["max_tokens"]
+    whole = f"about {endpoint['tokens']:,} tokens" + (f" of {limit:,}" if limit is not None else "")
+    less = [f"`{role}` {cost:,}" for role, cost in endpoint["tokens_by_role"].items() if cost != endpoint["tokens"]]
+    return whole + (f" ({', '.join(less[:_ROLES])}{', …' if len(less) > _ROLES else ''})" if less else "")
+
+
 def render_plan(bundle: Bundle) -> str:
     """The summary as text."""
     data = plan_data(bundle)
@@ -60,6 +79,7 @@ def render_plan(bundle: Bundle) -> str:
         effects = ", ".join(f"{count} {effect}" for effect, count in endpoint["effects"].items())
         live = f"; live resources of {', '.join(endpoint['live'])}" if endpoint["live"] else ""
         lines.append(f"  /mcp/{name}: {offers or 'nothing static'}" + (f" ({effects})" if effects else "") + live)
+        lines[-1] += f"; {_cost(endpoint)}" if endpoint["offers"].get("tool") else ""
     access = data["access"]
     totals = {"servers": len(data["servers"]), **access}
     lines += ["", "  " + ", ".join(counted(number, what.removesuffix("s")) for what, number in totals.items())]

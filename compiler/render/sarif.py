@@ -62,7 +62,7 @@ def _result(view: DiagnosticView, index: int, fingerprint: str, folder: str) -> 
         "ruleId": view.code,
         "ruleIndex": index,
         "level": _LEVELS[view.severity],
-        "message": {"text": _plain(text)},
+        "message": {"text": message_text(text)},
         "locations": [_location(view, folder)],
         "partialFingerprints": {FINGERPRINT: fingerprint},
     }
@@ -84,16 +84,17 @@ def _related(place: PlaceView, number: int, folder: str) -> dict[str, Any]:
     return {
         "id": number,
         "physicalLocation": _physical(place.span, folder),
-        "message": {"text": _plain(place.text or "related")},
+        "message": {"text": message_text(place.text or "related")},
     }
 
 
 def _physical(span: Span, folder: str) -> dict[str, Any]:
-    return {"artifactLocation": _artifact(span.file, folder), "region": _region(span)}
+    return {"artifactLocation": artifact(span.file, folder), "region": _region(span)}
 
 
-def _artifact(file: str, folder: str) -> dict[str, Any]:
-    return {"uri": quote(f"{folder}/{file}" if folder else file), "uriBaseId": "%SRCROOT%"}
+def artifact(file: str, folder: str) -> dict[str, Any]:
+    """A file of the repository, by URI."""
+    return {"uri": quote(f"{folder}/{file}" if folder else file, errors="surrogatepass"), "uriBaseId": "%SRCROOT%"}
 
 
 def _region(span: Span) -> dict[str, int]:
@@ -107,11 +108,11 @@ def _region(span: Span) -> dict[str, int]:
 
 def _fix(fix: Fix, advice: str | None, folder: str) -> dict[str, Any]:
     replacement = {"deletedRegion": _region(fix.span), "insertedContent": {"text": fix.text}}
-    change = {"artifactLocation": _artifact(fix.span.file, folder), "replacements": [replacement]}
-    return {"description": {"text": _plain(advice or "apply the fix")}, "artifactChanges": [change]}
+    change = {"artifactLocation": artifact(fix.span.file, folder), "replacements": [replacement]}
+    return {"description": {"text": message_text(advice or "apply the fix")}, "artifactChanges": [change]}
 
 
-def _plain(text: str) -> str:
+def message_text(text: str) -> str:
     """A message in which nothing reads as an embedded link (SARIF 3.11.6)."""
     return _LINK.sub(r"\\[", visible(text))
 

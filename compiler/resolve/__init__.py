@@ -22,7 +22,7 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
     """The pass: everything that can be resolved is, and what cannot is left out and reported."""
     if draft.mesh is None or draft.root is None:
         return draft, ()
-    context = Context(draft.root, draft.whole or draft.root, draft.mesh, draft.locks)
+    context = Context.of(draft)
     context.capabilities = known_capabilities(context)
     bindings, workflows = resolve_bindings(context), resolve_workflows(context)
     endpoints = tuple(resolve_endpoint(context, name, draft.mesh.virtual[name]) for name in sorted(draft.mesh.virtual))
@@ -41,4 +41,4 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
         policies=resolve_policies(context),
         invariants=resolve_invariants(context),
     )
-    return replace(draft, resolved=resolved), tuple(context.found)
+    return replace(draft, resolved=resolved), context.settled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from pydantic import JsonValue
@@ -15,7 +16,9 @@ from meshplan.compiler.resolved import ResolvedGrant, ResolvedRule
 from meshplan.compiler.syntax.access import GrantEntry, Role, RuleEntry, SubjectRef
 from meshplan.compiler.syntax.identity import Assertion
 from meshplan.schemas import jsontext
+from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import ANYONE
+from meshplan.schemas.surface import declared_arguments
 
 _SECTIONS = {"team": "teams", "agent": "agents", "application": "applications"}
 
@@ -30,7 +33,7 @@ def resolve_rules(context: Context) -> tuple[ResolvedRule, ...]:
                 path: Path = ("roles", name, effect, index)
                 rule = _rule(context, name, "allow" if effect == "allow" else "deny", entry, path)
                 first = rules.setdefault(rule.id, rule)
-                if first is not rule:
+                if first is not rule and not context.lacks(path) and not context.lacks(first.path):
                     slug = "duplicate-rule-id" if entry.id else "duplicate-rule"
                     what = f"the id `{entry.id}` is used twice" if entry.id else "this rule says what another one says"
                     context.say(slug, path, f"{what} in role `{name}`", related=((first.path, "the other one"),))
@@ -40,7 +43,7 @@ def resolve_rules(context: Context) -> tuple[ResolvedRule, ...]:
 def _rule(context: Context, role: str, effect: Literal["allow", "deny"], entry: RuleEntry, path: Path) -> ResolvedRule:
     covers = tuple(sorted(set(reached(context, entry, path))))
     when: JsonValue = None
-    text = _condition(context, entry, path)
+    text = _condition(context, entry, path, covers)
     if text is not None:
         place = (*path, "when") if entry.when is not None else (*path, "models")
         made, covers = compile_condition(context, place, text, effect, covers)
@@ -57,17 +60,17 @@ def _rule(context: Context, role: str, effect: Literal["allow", "deny"], entry: 
     )
 
 
-def _condition(context: Context, entry: RuleEntry, path: Path) -> str | None:
+def _condition(context: Context, entry: RuleEntry, path: Path, covers: Sequence[CapabilityKey]) -> str | None:
     """`when`, with `models` as the condition that it stands for."""
     if not entry.models:
         return entry.when
-    if entry.binding is None:
-        context.say(
-            "models-without-binding",
-            (*path, "models"),
-            "`models` narrows a binding, and this rule names none",
-            key=True,
-        )
+    takes = [
+        key for key in covers if "model" in (declared_arguments(context.capabilities[key].locked.definition) or ())
+    ]
+    if not takes and (covers or entry.binding is None):
+        why = "this rule names none" if entry.binding is None else f"`{entry.binding}` has no argument `model`"
+        message = f"`models` narrows a binding of language models, and {why}"
+        context.say("models-without-binding", (*path, "models"), message, key=True)
         return entry.when
     terms = [_model_term(context, model, (*path, "models", index)) for index, model in enumerate(entry.models)]
     models = "has(args.model) && (" + " || ".join(terms) + ")"
@@ -156,7 +159,9 @@ def _inherited(context: Context, name: str, own: dict[str, list[str]], trail: tu
                 context.say(
                     "role-cycle",
                     path,
-                    "roles extend each other in a circle: " + " → ".join(f"`{m}`" for m in [*members, members[0]]),
+                    "roles extend each other in a circle: " + " → ".join(f"`{m}`" for m in [*members, members[0]])
+                    if len(members) > 1
+                    else f"the role `{name}` extends itself",
                     related=[(("roles", m), f"`{m}` is part of it") for m in members if m != name],
                 )
         elif context.known("role", parent, context.mesh.roles, path) if not trail else parent in context.mesh.roles:
@@ -182,15 +187,13 @@ def _conjunctions(context: Context, entry: GrantEntry, path: Path) -> tuple[tupl
     for index, reference in enumerate(entry.to):
         place = (*path, "to", index)
         subjects = conjunction(context, reference, place)
-        if subjects == ():
-            context.say("grant-to-nobody", place, "this entry names nobody", help="write `{team: NAME}` or the like")
-        elif subjects is not None:
+        if subjects:
             found.add(subjects)
     return tuple(sorted(found))
 
 
 def conjunction(context: Context, reference: SubjectRef, path: Path) -> tuple[str, ...] | None:
-    """The subjects that one entry names together, or ``None`` where a name is wrong."""
+    """The subjects that one entry names together, or ``None`` where a name is wrong or there is none."""
     subjects: list[str] = []
     right = True
     for kind in ("user", *_SECTIONS):
@@ -201,7 +204,9 @@ def conjunction(context: Context, reference: SubjectRef, path: Path) -> tuple[st
         subjects.append(f"{kind}:{name}")
     if reference.anyone is not None:
         subjects.append(ANYONE)
-    return tuple(sorted(subjects)) if right else None
+    if not subjects and not context.lacks(path):
+        context.say("grant-to-nobody", path, "this entry names nobody", help="write `{team: NAME}` or the like")
+    return tuple(sorted(subjects)) if right and subjects else None
 
 
 def _is_declared(context: Context, kind: str, name: str, path: Path) -> bool:

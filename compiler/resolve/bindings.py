@@ -55,15 +55,15 @@ def _binding(
     if not known or not provided or binding.provider not in context.locks:
         return None
     contract = contracts[binding.contract]
-    for operation, signature in contract.operations.items():
-        if operation not in binding.map and not signature.optional:
-            context.say(
-                "operation-missing",
-                (*path, "map"),
-                f"`{binding.contract}` needs the operation `{operation}`, which is not mapped",
-                help=f"add `{operation}: {{tool: …}}`",
-                key=True,
-            )
+    needed = [name for name, signature in contract.operations.items() if not signature.optional]
+    for operation in context.missing((*path, "map"), needed, binding.map, contract.operations):
+        context.say(
+            "operation-missing",
+            (*path, "map"),
+            f"`{binding.contract}` needs the operation `{operation}`, which is not mapped",
+            help=f"add `{operation}: {{tool: …}}`",
+            key=True,
+        )
     operations: dict[str, ResolvedOperation] = {}
     for operation, mapped in sorted(binding.map.items()):
         place = (*path, "map", operation)
@@ -85,7 +85,7 @@ def _operation(
     path: Path,
 ) -> ResolvedOperation | None:
     tools = context.locks[binding.provider].names("tool")
-    if not context.known("tool", mapped.tool, tools, (*path, "tool")):
+    if not context.known("tool", mapped.tool, tools, (*path, "tool"), of=binding.provider):
         return None
     target = CapabilityKey(binding.provider, "tool", mapped.tool)
     definition = context.capabilities[target].locked.definition
@@ -126,15 +126,14 @@ def _arguments(
         if context.known("argument", argument, declared_arguments(definition) or (), place, key=True):
             expected, optional = from_schema(properties.get(argument, True)), argument not in required
             made[argument] = cast("JsonValue", compile_at(context, place, text, env, expected, may_be_absent=optional))
-    for argument in required:
-        if argument not in mapped.in_:
-            context.say(
-                "argument-missing",
-                (*path, "in"),
-                f"`{mapped.tool}` needs the argument `{argument}`, which is not mapped",
-                help=f'add `{argument}: "…"`',
-                key=True,
-            )
+    for argument in context.missing((*path, "in"), required, mapped.in_, made):
+        context.say(
+            "argument-missing",
+            (*path, "in"),
+            f"`{mapped.tool}` needs the argument `{argument}`, which is not mapped",
+            help=f'add `{argument}: "…"`',
+            key=True,
+        )
     return made
 
 
@@ -157,13 +156,12 @@ def _result(
         if context.known("field", name, fields, place, key=True):
             expected, optional = from_schema(fields[name]), name not in required
             made[name] = cast("JsonValue", compile_at(context, place, text, env, expected, may_be_absent=optional))
-    for name in required:
-        if name not in mapped.out:
-            context.say(
-                "field-missing",
-                (*path, "out"),
-                f"the contract promises the field `{name}`, which is not mapped",
-                help=f'add `{name}: "result.…"`',
-                key=True,
-            )
+    for name in context.missing((*path, "out"), required, mapped.out, made):
+        context.say(
+            "field-missing",
+            (*path, "out"),
+            f"the contract promises the field `{name}`, which is not mapped",
+            help=f'add `{name}: "result.…"`',
+            key=True,
+        )
     return made

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, cast
 
-from meshplan.compiler.diagnostics import Path, Span
+from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.expressions import BOOL, DYN, Env, Expr, Ir, Problem, Type, arguments, check, lower, parse
 from meshplan.compiler.expressions import principal_type as principal
-from meshplan.compiler.marks import At, locate
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.rules import report
 from meshplan.schemas.capability import CapabilityKey
@@ -17,17 +17,28 @@ _FLAWS: dict[str, str] = {"unknown-field": "expression-field", "optional-unguard
 
 
 def compile_at(
-    context: Context, path: Path, text: str, env: Env, expect: Type = BOOL, *, may_be_absent: bool = False
+    context: Context,
+    path: Path,
+    text: str,
+    env: Env,
+    expect: Type = BOOL,
+    *,
+    may_be_absent: bool = False,
+    advice: Mapping[str, str] | None = None,
 ) -> Ir | None:
     """One expression with one set of types; everything wrong with it is reported.
 
     ``may_be_absent``: what it makes is left out where it reads something that is not there, so that needs no guard.
+    ``advice`` is on names that cannot be read here.
     """
     tree, problems = parse(text)
     if tree is not None:
         problems = check(tree, env, expect)
     if may_be_absent:
         problems = [problem for problem in problems if problem.code_slug != "optional-unguarded"]
+    for at, problem in enumerate(problems):
+        if advice and problem.code_slug == "unknown-field" and text[problem.start : problem.end] in advice:
+            problems[at] = replace(problem, help=advice[text[problem.start : problem.end]])
     _report(context, path, text, problems)
     return lower(tree) if tree is not None and not _refused(problems) else None
 
@@ -88,8 +99,9 @@ def argument_types(key: CapabilityKey, definition: Mapping[str, Any]) -> Type:
     if key.kind == "tool":
         return arguments(definition.get("inputSchema"))
     if key.kind == "prompt":
-        listed: Any = definition.get("arguments") or []
-        names = [str(entry.get("name")) for entry in listed if isinstance(entry, dict)]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportUnknownVariableType]
+        listed: Any = definition.get("arguments")
+        entries = cast("list[Any]", listed) if isinstance(listed, list) else []
+        names = [str(cast("dict[str, Any]", entry).get("name")) for entry in entries if isinstance(entry, dict)]
         return arguments({"properties": {name: {"type": "string"} for name in names}})
     return arguments({"properties": {"uri": {"type": "string"}}, "required": ["uri"]})
 
@@ -100,17 +112,18 @@ def _say_lacking(
     first = next(iter(lacking.values()))
     names = ", ".join(f"`{key.server}.{key.name}`" for key in sorted(lacking)[:3])
     more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-    span = place(context, path, text, first.start, first.end)
+    span = context.place(path, (text, first.start, first.end))
     argument = text[first.start : first.end]
+    have, them = ("has", "it") if len(lacking) == 1 else ("have", "them")
     if effect == "allow":
-        message = f"{names}{more} have no `{argument}`: this allow does not cover them"
+        message = f"{names}{more} {have} no `{argument}`: this allow does not cover {them}"
         context.found.append(
             report(
                 "condition-narrows", span, message, help="leave them out of the rule, or give them a rule of their own"
             )
         )
     else:
-        message = f"{names}{more} have no `{argument}`: this deny would refuse every call of them"
+        message = f"{names}{more} {have} no `{argument}`: this deny would refuse every call of {them}"
         context.found.append(
             report("deny-unguarded", span, message, help="leave them out of the rule, or give them a rule of their own")
         )
@@ -122,7 +135,7 @@ def _refused(problems: Iterable[Problem]) -> bool:
 
 def _report(context: Context, path: Path, text: str, problems: Iterable[Problem]) -> None:
     for problem in problems:
-        span = place(context, path, text, problem.start, problem.end)
+        span = context.place(path, (text, problem.start, problem.end))
         context.found.append(report(_slug(problem), span, problem.message, help=problem.help))
 
 
@@ -130,27 +143,3 @@ def _slug(problem: Problem) -> str:
     if problem.code_slug in _FLAWS:
         return _FLAWS[problem.code_slug]
     return "expression-doubtful" if problem.level == "warning" else "expression"
-
-
-def place(context: Context, path: Path, text: str, start: int, end: int) -> Span:
-    """A stretch of an expression as a span of the file; the whole scalar where escapes or folds stand between."""
-    at = locate(context.root, path)
-    whole = at.value_span()
-    offset = 0 if at.style is None else 1
-    if at.style in ("|", ">") or not _as_written(at, text, offset):
-        return whole
-    column = whole.column + offset + start
-    return Span(
-        whole.file,
-        whole.line,
-        column,
-        whole.line,
-        column + max(1, end - start),
-        whole.start + offset + start,
-        whole.start + offset + end,
-    )
-
-
-def _as_written(at: At, text: str, offset: int) -> bool:
-    """Whether the scalar stands on one line, character for character (YAML escapes change its length)."""
-    return at.start.line == at.end.line and at.end.index - at.start.index == len(text) + 2 * offset

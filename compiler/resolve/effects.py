@@ -25,12 +25,18 @@ def known_capabilities(context: Context) -> dict[CapabilityKey, KnownCapability]
         server = context.mesh.servers[name]
         _check_globs(context, name, server, lock)
         for key, locked in lock.definitions.items():
-            effect, source = _effect(server, key, locked)
+            effect, source = effect_of(server, key, locked)
             known[key] = KnownCapability(key, locked, effect, source, _tags(server, key))
     return known
 
 
-def _effect(server: AnyServer, key: CapabilityKey, locked: Locked) -> tuple[Effect, EffectSource]:
+def effects_of(server: AnyServer, lock: ServerLock) -> dict[CapabilityKey, Effect]:
+    """The effects of everything that a lock holds."""
+    return {key: effect_of(server, key, locked)[0] for key, locked in lock.definitions.items()}
+
+
+def effect_of(server: AnyServer, key: CapabilityKey, locked: Locked) -> tuple[Effect, EffectSource]:
+    """The effect of one capability, and where it comes from."""
     if key.kind != "tool":
         return "read", "declared"
     declared = _declared(server.effects, key.name)
@@ -80,6 +86,6 @@ def _check_globs(context: Context, name: str, server: AnyServer, lock: ServerLoc
 def _check_list(context: Context, server: str, globs: list[str], names: list[str], path: Path) -> None:
     for index, glob in enumerate(globs):
         if not is_glob(glob):
-            context.known("tool", glob, names, (*path, index))
+            context.known("tool", glob, names, (*path, index), of=server)
         elif not any(glob_match(glob, name) for name in names):
             context.say("glob-matches-nothing", (*path, index), f"`{glob}` matches nothing locked of `{server}`")

@@ -7,10 +7,17 @@ from typing import Any, cast
 
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.context import Context
-from meshplan.compiler.resolve.select import excepted, select
+from meshplan.compiler.resolve.select import excepted, operations_of, select
 from meshplan.compiler.resolved import ResolvedEndpoint, ResolvedOffer
 from meshplan.compiler.suggest import did_you_mean
-from meshplan.compiler.syntax.virtual import BindingInclude, ServerInclude, ToolOverride, Virtual, WorkflowInclude
+from meshplan.compiler.syntax.virtual import (
+    BindingInclude,
+    Search,
+    ServerInclude,
+    ToolOverride,
+    Virtual,
+    WorkflowInclude,
+)
 from meshplan.schemas.capability import KINDS, CapabilityKey
 from meshplan.schemas.surface import declared_arguments
 
@@ -20,6 +27,7 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
     path: Path = ("virtual", name)
     offers: list[ResolvedOffer] = []
     live: dict[str, Path] = {}
+    before = len(context.found)
     for index, include in enumerate(virtual.include):
         place = (*path, "include", index)
         if isinstance(include, ServerInclude):
@@ -29,11 +37,28 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
         else:
             offers += _of_workflow(context, include, place)
     unlocked = any(isinstance(i, ServerInclude) and i.server not in context.locks for i in virtual.include)
-    offers = _overridden(context, path, virtual.tools, offers, quiet=unlocked)
+    quiet = unlocked or len(context.found) > before or context.lacks((*path, "include"))
+    offers = _overridden(context, path, virtual.tools, offers, quiet=quiet)
     offers = _distinct(context, path, offers)
+    if not quiet:
+        _check_pinned(context, path, virtual, offers)
     order = {kind: position for position, kind in enumerate(KINDS)}
     offers.sort(key=lambda offer: (order[offer.capability.kind], offer.name))
     return ResolvedEndpoint(name, virtual.description, tuple(offers), live)
+
+
+def _check_pinned(context: Context, path: Path, virtual: Virtual, offers: list[ResolvedOffer]) -> None:
+    """A tool that is always listed must be one that the endpoint offers."""
+    if isinstance(virtual.strategy, Search):
+        tools = [offer.name for offer in offers if offer.capability.kind == "tool"]
+        for index, name in enumerate(virtual.strategy.search.pinned):
+            if name not in tools:
+                context.say(
+                    "unknown-override",
+                    (*path, "strategy", "search", "pinned", index),
+                    f"this endpoint offers no tool `{name}` to pin",
+                    help=did_you_mean(name, tools) or "pin a tool by the name under which it is offered",
+                )
 
 
 _HOW = "add `tools`, `prompts`, `resources` or `templates`"
@@ -47,8 +72,9 @@ def _of_server(context: Context, include: ServerInclude, live: dict[str, Path], 
     before = len(context.found)
     chosen = _selected(context, include, path)
     quiet = len(context.found) > before or include.server not in context.locks or include.resources == "live"
-    if not chosen and not quiet:
-        context.say("include-empty", path, f"this include of `{include.server}` selects nothing", help=_HOW)
+    if not chosen and not quiet and not context.lacks(path):
+        advice = "`except` takes away all that it selects" if include.except_ else _HOW
+        context.say("include-empty", path, f"this include of `{include.server}` selects nothing", help=advice)
     return chosen
 
 
@@ -57,7 +83,7 @@ def _of_binding(context: Context, include: BindingInclude, path: Path) -> list[R
         return []
     made = [key for key in context.capabilities if key.server == f"binding:{include.binding}"]
     if include.operations:
-        names = [key.name for key in made]
+        names = operations_of(context, include.binding)
         wanted = {
             name
             for index, name in enumerate(include.operations)
@@ -155,6 +181,18 @@ def _check_argument(
         )
 
 
+_APART = {
+    "tool": "give one of the includes a `prefix`, or one of the tools another `name`",
+    "prompt": "give one of the includes a `prefix`",
+    "resource": "take one away with `except`",
+    "template": "take one away with `except`",
+}
+
+
+def _owned(capability: CapabilityKey) -> str:
+    return f"`{capability.name}` of `{capability.server}`"
+
+
 def _distinct(context: Context, path: Path, offers: list[ResolvedOffer]) -> list[ResolvedOffer]:
     """One offer for each name and each capability; a second claim to either is reported."""
     by_name: dict[tuple[str, str], ResolvedOffer] = {}
@@ -179,11 +217,9 @@ def _distinct(context: Context, path: Path, offers: list[ResolvedOffer]) -> list
                 "name-collision",
                 offer.path,
                 f"two {kind}s of `{path[1]}` would both be called `{offer.name}`: "
-                f"`{first.capability.server}` and `{offer.capability.server}` have it",
+                f"{_owned(first.capability)} and {_owned(offer.capability)}",
                 related=((first.path, "the other one comes from here"),),
-                help="give one of the includes a `prefix`"
-                if kind in ("tool", "prompt")
-                else "take one away with `except`",
+                help=_APART[kind],
             )
             continue
         by_name[kind, offer.name] = offer

@@ -36,7 +36,7 @@ def _check(context: Context, invariant: Invariant, path: Path) -> None:
     never = invariant.never
     if never.who != "anyone":
         conjunction(context, never.who, (*path, "who"))
-    if (never.reach is None) == (not never.reach_all):
+    if (never.reach is None) == (not never.reach_all) and not context.lacks(path):
         context.say("missing-key", path, "give exactly one of `reach` and `reach_all`", key=True)
     reaches: list[tuple[Reach, Path]] = [] if never.reach is None else [(never.reach, (*path, "reach"))]
     reaches += [(reach, (*path, "reach_all", index)) for index, reach in enumerate(never.reach_all)]
@@ -45,6 +45,7 @@ def _check(context: Context, invariant: Invariant, path: Path) -> None:
         if (
             not reached(context, reach, place)
             and len(context.found) == before
+            and not context.lacks(place)
             and set(context.locks) == set(context.mesh.servers)
         ):
             context.say(

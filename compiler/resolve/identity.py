@@ -38,12 +38,14 @@ def _claims(context: Context) -> tuple[Claim, ...]:
 
 def _claim(context: Context, who: str, subject: Subject, path: Path) -> Claim | None:
     if subject.issuer is None:
-        if subject.claim or subject.has or subject.is_:
+        if (subject.claim or subject.has or subject.is_) and not context.lacks(path):
             context.say(
                 "claim-incomplete", path, "a claim is only as good as who makes it: `issuer` is missing", key=True
             )
         return None
     if not context.known("issuer", subject.issuer, context.mesh.identity.issuers, (*path, "issuer")):
+        return None
+    if context.lacks(path):
         return None
     value = subject.has or subject.is_
     if subject.claim is None or value is None or (subject.has and subject.is_):

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.context import Context
-from meshplan.compiler.suggest import closest
 from meshplan.compiler.syntax.access import Reach
 from meshplan.compiler.syntax.selectors import ByEffect
 from meshplan.compiler.syntax.virtual import ServerInclude
@@ -53,20 +52,9 @@ def _by_globs(context: Context, server: str, kind: Kind, globs: list[str], path:
             if is_glob(glob):
                 context.say("glob-matches-nothing", (*path, index), f"`{glob}` matches no locked {kind} of `{server}`")
             else:
-                _unknown(context, server, kind, glob, (*path, index))
+                context.known(kind, glob, names, (*path, index), of=server)
         chosen.update(matched)
     return sorted(chosen)
-
-
-def _unknown(context: Context, server: str, kind: Kind, name: str, path: Path) -> None:
-    meant = closest(name, context.locks[server].names(kind))
-    context.say(
-        f"unknown-{kind}",
-        path,
-        f"`{server}` has no {kind} `{name}` in its lock",
-        help=f"did you mean `{meant}`?" if meant else f"if it is new upstream, run `mesh lock --update {server}`",
-        fix=meant,
-    )
 
 
 def excepted(context: Context, include: ServerInclude, path: Path) -> set[str]:
@@ -79,13 +67,14 @@ def excepted(context: Context, include: ServerInclude, path: Path) -> set[str]:
     for index, glob in enumerate(include.except_):
         matched = {name for name in names if glob_match(glob, name)}
         if not matched and not is_glob(glob):
-            context.known("tool", glob, names, (*path, "except", index))
+            context.known("tool", glob, names, (*path, "except", index), of=include.server)
         gone |= matched
     return gone
 
 
 def reached(context: Context, reach: Reach, path: Path) -> list[CapabilityKey]:
     """The capabilities that a rule, a budget or an invariant means: by maker, then by effect and tag."""
+    _check_keys(context, reach, path)
     makers = _makers(context, reach, path)
     kinds: list[Kind] = [kind for kind in KINDS if getattr(reach, KEY_OF[kind]) is not None]
     found: list[CapabilityKey] = []
@@ -105,6 +94,24 @@ def reached(context: Context, reach: Reach, path: Path) -> list[CapabilityKey]:
         context.known("tag", reach.tag, tags, (*path, "tag"))
         found = [key for key in found if reach.tag in context.capabilities[key].tags]
     return found
+
+
+_MAKERS = ("server", "binding", "workflow")
+
+
+def _check_keys(context: Context, reach: Reach, path: Path) -> None:
+    """Keys of which one would be ignored beside another."""
+    makers = [key for key in _MAKERS if getattr(reach, key) is not None]
+    others = makers[1:]
+    if makers and makers[0] != "server":
+        others += [key for key in KEY_OF.values() if getattr(reach, key) is not None]
+    for key in others:
+        message = f"`{makers[0]}` and `{key}` exclude each other in one rule"
+        advice = "write two rules, or keep one of the two keys"
+        context.say("conflicting-keys", (*path, key), message, key=True, help=advice)
+    if reach.operations and reach.binding is None and not context.lacks(path):
+        message = "`operations` narrows a binding, and this names none"
+        context.say("conflicting-keys", (*path, "operations"), message, key=True, help="add `binding: NAME`")
 
 
 def _makers(context: Context, reach: Reach, path: Path) -> list[str]:
@@ -140,9 +147,15 @@ def _made(context: Context, maker: str, reach: Reach, path: Path) -> list[Capabi
     keys = [key for key in context.capabilities if key.server == maker]
     if not reach.operations:
         return keys
-    names = [key.name for key in keys]
+    names = operations_of(context, maker)
     return [
         CapabilityKey(maker, "tool", name)
         for index, name in enumerate(reach.operations)
-        if context.known("operation", name, names, (*path, "operations", index))
+        if context.known("operation", name, names, (*path, "operations", index)) and name in {key.name for key in keys}
     ]
+
+
+def operations_of(context: Context, maker: str) -> list[str]:
+    """The operations that a binding maps, those with a mistake of their own included."""
+    binding = context.mesh.bindings.get(maker.removeprefix("binding:"))
+    return [] if binding is None else list(binding.map)

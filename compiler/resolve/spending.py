@@ -14,7 +14,6 @@ from meshplan.compiler.resolve.conditions import argument_types, compile_at
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.select import is_glob, reached
 from meshplan.compiler.resolved import ResolvedBudget, ResolvedPrice
-from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.money import Budget, Price
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.globs import glob_match
@@ -47,17 +46,19 @@ def _priced(context: Context, reference: str, path: Path) -> list[CapabilityKey]
     maker, _, pattern = reference.partition(".")
     server = f"binding:{maker}" if maker in context.mesh.bindings else maker
     names = [key.name for key in context.capabilities if key.server == server and key.kind == "tool"]
+    first, last = (reference, 0, len(maker)), (reference, len(maker) + 1, len(reference))
+    makers = [*context.mesh.servers, *context.mesh.bindings]
     if server == maker and (
-        not context.known("server", maker, [*context.mesh.servers, *context.mesh.bindings], path, key=True)
-        or maker not in context.locks
+        not context.known("server", maker, makers, path, key=True, stretch=first) or maker not in context.locks
     ):
         return []
     if is_glob(pattern):
         matched = sorted(name for name in names if glob_match(pattern, name))
         if not matched:
-            context.say("glob-matches-nothing", path, f"`{pattern}` matches no tool of `{maker}`", key=True)
+            message = f"`{pattern}` matches no tool of `{maker}`"
+            context.say("glob-matches-nothing", path, message, key=True, stretch=last)
         return [CapabilityKey(server, "tool", name) for name in matched]
-    known = context.known("tool", pattern, names, path, key=True)
+    known = context.known("tool", pattern, names, path, key=True, of=maker, stretch=last)
     return [CapabilityKey(server, "tool", pattern)] if known else []
 
 
@@ -113,18 +114,11 @@ def _budget(
             key=True,
             help="keep one: `of` is one counter, `each` is one for everybody",
         )
-    of = None if budget.of is None else _scope(context, budget.of, (*path, "of"))
+    of = None if budget.of is None else conjunction(context, budget.of, (*path, "of"))
     covers = None if budget.on is None else tuple(sorted(reached(context, budget.on, (*path, "on"))))
     _check_zone(context, budget, path)
     _check_cap(context, name, budget, covers, prices, path)
     return ResolvedBudget(name, budget, of, covers, counted_as, path)
-
-
-def _scope(context: Context, reference: SubjectRef, path: Path) -> tuple[str, ...] | None:
-    found = conjunction(context, reference, path)
-    if found == ():
-        context.say("grant-to-nobody", path, "this scope names nobody", help="write `{team: NAME}` or the like")
-    return found or None
 
 
 def _check_zone(context: Context, budget: Budget, path: Path) -> None:

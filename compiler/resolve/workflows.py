@@ -35,7 +35,8 @@ def _workflow(context: Context, name: str, workflow: Workflow) -> ResolvedWorkfl
             related = (((*path, "steps", first, "name"), "first used here"),)
             context.say("duplicate-step", (*place, "name"), f"two steps are named `{step.name}`", related=related)
         env: Env = {"input": given, "steps": record(**before)}
-        made, result = _step(context, step, env, place)
+        later = {other.name: _LATER for other in workflow.steps[index:] if other.name not in before}
+        made, result = _step(context, step, env, place, later)
         before[step.name] = Field(result, required=step.when is None and step.on_error == "fail")
         if made is not None:
             steps.append(made)
@@ -54,19 +55,24 @@ def _workflow(context: Context, name: str, workflow: Workflow) -> ResolvedWorkfl
     return ResolvedWorkflow(name, workflow.run_as, tuple(steps), cast("JsonValue", output), path)
 
 
+_LATER = "a step sees only the steps before it"
+
+
 def _join(effects: list[Effect]) -> Effect:
     """The most severe; nothing known is the most severe of all."""
     return max(effects, key=EFFECTS.index) if effects else "destructive"
 
 
-def _step(context: Context, step: Step, env: Env, path: Path) -> tuple[ResolvedStep | None, Type]:
-    """The step, and the type of what later steps see of it."""
-    when = None if step.when is None else compile_at(context, (*path, "when"), step.when, env)
+def _step(
+    context: Context, step: Step, env: Env, path: Path, later: Mapping[str, str]
+) -> tuple[ResolvedStep | None, Type]:
+    """The step, and the type of what later steps see of it; ``later`` is advice on names that come too late."""
+    when = None if step.when is None else compile_at(context, (*path, "when"), step.when, env, advice=later)
     target = _target(context, step, (*path, "call"))
     if target is None:
         return None, DYN
     definition = context.capabilities[target].locked.definition
-    made = _arguments(context, step, definition, env, (*path, "with"))
+    made = _arguments(context, step, definition, env, (*path, "with"), later)
     output = definition.get("outputSchema")
     result = DYN if output is None else from_schema(output)
     return ResolvedStep(step.name, target, made, cast("JsonValue", when), step.on_error, step.timeout), result
@@ -74,15 +80,16 @@ def _step(context: Context, step: Step, env: Env, path: Path) -> tuple[ResolvedS
 
 def _target(context: Context, step: Step, path: Path) -> CapabilityKey | None:
     server, _, tool = step.call.partition(".")
-    if not context.known("server", server, context.mesh.servers, path) or server not in context.locks:
+    first, last = (step.call, 0, len(server)), (step.call, len(server) + 1, len(step.call))
+    if not context.known("server", server, context.mesh.servers, path, stretch=first) or server not in context.locks:
         return None
-    if not context.known("tool", tool, context.locks[server].names("tool"), path):
+    if not context.known("tool", tool, context.locks[server].names("tool"), path, of=server, stretch=last):
         return None
     return CapabilityKey(server, "tool", tool)
 
 
 def _arguments(
-    context: Context, step: Step, definition: Mapping[str, Any], env: Env, path: Path
+    context: Context, step: Step, definition: Mapping[str, Any], env: Env, path: Path, later: Mapping[str, str]
 ) -> dict[str, JsonValue]:
     schema = cast("dict[str, Any]", definition.get("inputSchema") or {})
     properties = cast("dict[str, Any]", schema.get("properties") or {})
@@ -92,13 +99,13 @@ def _arguments(
         place = (*path, argument)
         if context.known("argument", argument, declared_arguments(definition) or (), place, key=True):
             expected, optional = from_schema(properties.get(argument, True)), argument not in required
-            made[argument] = cast("JsonValue", compile_at(context, place, text, env, expected, may_be_absent=optional))
-    for argument in required:
-        if argument not in step.with_:
-            context.say(
-                "argument-missing",
-                (*path[:-1], "call"),
-                f"`{step.call}` needs the argument `{argument}`, which the step does not give",
-                help=f'add `{argument}: "…"` to `with`',
-            )
+            ir = compile_at(context, place, text, env, expected, may_be_absent=optional, advice=later)
+            made[argument] = cast("JsonValue", ir)
+    for argument in context.missing(path, required, step.with_, made):
+        context.say(
+            "argument-missing",
+            (*path[:-1], "call"),
+            f"`{step.call}` needs the argument `{argument}`, which the step does not give",
+            help=f'add `{argument}: "…"` to `with`',
+        )
     return made

@@ -64,4 +64,23 @@ RULES = (
         "servers:\n  notes: {stdio: [python, notes.py]}\n",
         level="warning",
     ),
+    Rule(
+        "MESH307",
+        "look-alike-names",
+        "two names of one endpoint look alike",
+        "They differ only by case, by letters of another script, or by characters that are not seen: a reviewer, and a "
+        "model, may take one for the other.",
+        _INCLUDE + "    tools:\n      get_note: {name: Search}\n",
+        _INCLUDE + "    tools:\n      get_note: {name: read_note}\n",
+        level="warning",
+    ),
+    Rule(
+        "MESH308",
+        "over-budget-surface",
+        "the list of an endpoint costs more tokens than its `max_tokens`",
+        "Every client puts the whole list into its model's context, on every turn. The cost is an estimate of the tools' names, "
+        "descriptions and input schemas; it takes no vocabulary and is within some 10% for a list.",
+        _INCLUDE + "    max_tokens: 100\n",
+        _INCLUDE + "    max_tokens: 500\n",
+    ),
 )

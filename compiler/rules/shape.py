@@ -40,6 +40,22 @@ RULES = (
         "servers:\n  notes: {stdio: [python, notes.py], timeout: 30s}\n",
     ),
     Rule(
+        "MESH105",
+        "conflicting-keys",
+        "two keys exclude each other",
+        "One of them would be ignored, and a reader cannot see which.",
+        "servers:\n  notes: {stdio: [python, notes.py], http: https://notes.example/mcp}\n",
+        _SERVERS,
+    ),
+    Rule(
+        "MESH106",
+        "no-value",
+        "a key is given without a value",
+        "A condition that is left empty is no condition: what looks guarded would not be.",
+        "roles:\n  reader:\n    allow:\n      - server: notes\n        tools: [get_note]\n        when:\n",
+        "roles:\n  reader:\n    allow:\n      - server: notes\n        tools: [get_note]\n        when: args.id > 0\n",
+    ),
+    Rule(
         "MESH601",
         "secret-literal",
         "a secret stands in the file",

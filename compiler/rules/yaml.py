@@ -81,6 +81,14 @@ RULES = (
         _SERVERS,
     ),
     Rule(
+        "MESH010",
+        "not-unicode",
+        "the file is not UTF-8",
+        "What its bytes mean would depend on who reads them.",
+        f"{_FILE}description: caf\ufffd\n{_SERVERS}",
+        _SERVERS,
+    ),
+    Rule(
         "MESH021",
         "alias",
         "an anchor, an alias or a merge key is used",

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import ValidationError
 
-from meshplan.compiler.diagnostics import Diagnostics
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
 from meshplan.compiler.marks import MapNode
 from meshplan.compiler.syntax.errors import explain
 from meshplan.compiler.syntax.mesh import Mesh
-from meshplan.compiler.syntax.pruning import salvage
+from meshplan.compiler.syntax.pruning import ROUNDS, salvage
+from meshplan.compiler.syntax.spelling import respelt
 
 
-def read_mesh(root: MapNode) -> tuple[Mesh | None, MapNode, Diagnostics]:
-    """The mesh as written, its document, and every way in which the document is not a mesh.
+class Reading(NamedTuple):
+    """The mesh as written, its document, every way in which the document is not a mesh, and the words of wrong parts.
 
-    After a mistake the mesh and the document lack the parts that are wrong, and are otherwise checked on.
+    After a mistake the document has misspelt keys put right where that is certain, and lacks what else is wrong.
     """
-    try:
-        return Mesh.model_validate(root), root, ()
-    except ValidationError as error:
-        left = salvage(root, error)
-        found = explain(root, Mesh, error)
-        return (None, root, found) if left is None else (*left, found)
+
+    mesh: Mesh | None
+    document: MapNode
+    found: Diagnostics
+    lost: frozenset[str] = frozenset()
+
+
+def read_mesh(root: MapNode) -> Reading:
+    """Read a document as a mesh."""
+    slips: list[Diagnostic] = []
+    for _ in range(ROUNDS):
+        try:
+            mesh = Mesh.model_validate(root)
+        except ValidationError as error:
+            better, said = respelt(root, error)
+            slips += said
+            if better is None:
+                return _salvaged(root, error, slips)
+            root = better
+        else:
+            return Reading(mesh, root, tuple(slips))
+    return Reading(None, root, tuple(slips))
+
+
+def _salvaged(root: MapNode, error: ValidationError, slips: list[Diagnostic]) -> Reading:
+    found = (*slips, *explain(root, Mesh, error))
+    left = salvage(root, error)
+    return Reading(None, root, found) if left is None else Reading(left.mesh, left.document, found, left.lost)

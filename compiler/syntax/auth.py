@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from meshplan.compiler.syntax.words import Secret, Text, Written
+from meshplan.compiler.syntax.words import Maybe, Secret, Text, Written
 
 
 class Bearer(Written):
@@ -48,7 +48,7 @@ class ClientCredentials(Written):
     client_id: Text
     client_secret: Secret
     scopes: list[Text] = []
-    audience: Text | None = None
+    audience: Maybe[Text] = None
 
 
 class OAuth(Written):
@@ -62,8 +62,8 @@ class TokenExchange(Written):
 
     token_url: Text
     audience: Text
-    client_id: Text | None = None
-    client_secret: Secret | None = None
+    client_id: Maybe[Text] = None
+    client_secret: Maybe[Secret] = None
     scopes: list[Text] = []
 
 
@@ -77,7 +77,7 @@ class AuthorizationCode(Written):
     """The caller's own token at the server, by authorization code with PKCE (RFC 7636)."""
 
     client_id: Text
-    client_secret: Secret | None = None
+    client_secret: Maybe[Secret] = None
     scopes: list[Text] = []
 
 

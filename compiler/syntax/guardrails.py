@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.access import Reach, SubjectRef
-from meshplan.compiler.syntax.words import Day, Glob, Name, Text, Written
+from meshplan.compiler.syntax.words import Day, Glob, Maybe, Name, Text, Written
 
 
 class Policies(Written):
@@ -17,21 +17,37 @@ class Policies(Written):
     files: list[Glob] = []
 
 
+def _who(value: Any) -> str | None:
+    if value == "anyone":
+        return "word"
+    return "subject" if isinstance(value, dict | SubjectRef) else None
+
+
+Who = Annotated[
+    Annotated[Literal["anyone"], Tag("word")] | Annotated[SubjectRef, Tag("subject")],
+    Discriminator(
+        _who,
+        custom_error_type="mesh_form",
+        custom_error_message="wants `anyone` or a subject -- write `anyone` or `{team: NAME}`",
+    ),
+]
+
+
 class Never(Written):
     """`who` may never reach `reach`, nor all of `reach_all` together within one endpoint or the whole mesh."""
 
-    who: SubjectRef | Literal["anyone"]
-    reach: Reach | None = None
+    who: Who
+    reach: Maybe[Reach] = None
     reach_all: list[Reach] = []
     within: Literal["endpoint", "mesh"] = "mesh"
-    unless: Text | None = None
+    unless: Maybe[Text] = None
 
 
 class Invariant(Written):
     """A statement that must hold for every principal and capability."""
 
     name: Name
-    description: Text | None = None
+    description: Maybe[Text] = None
     never: Never
 
 

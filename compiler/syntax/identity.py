@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.servers import HeaderName, Url
-from meshplan.compiler.syntax.words import Day, Name, Text, Written
+from meshplan.compiler.syntax.words import Day, Maybe, Name, Text, Written, bad_value, secret_value
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
@@ -17,7 +18,7 @@ class JwtIssuer(Written):
     """An OpenID Connect issuer; `audience` is declared only where tokens are not made for the endpoint's own URL."""
 
     jwt: Url
-    audience: Text | None = None
+    audience: Maybe[Text] = None
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "ES256"]
 
 
@@ -49,17 +50,17 @@ Issuer = Annotated[
 class Subject(Written):
     """A team, agent or application. With `issuer`, its tokens prove it: `claim` holds (`has`) or equals (`is`) a value."""
 
-    description: Text | None = None
-    issuer: Name | None = None
-    claim: Text | None = None
-    has: Text | None = None
-    is_: Annotated[Text | None, Field(alias="is")] = None
+    description: Maybe[Text] = None
+    issuer: Maybe[Name] = None
+    claim: Maybe[Text] = None
+    has: Maybe[Text] = None
+    is_: Annotated[Maybe[Text], Field(alias="is")] = None
 
 
 class Users(Written):
     """Users: everybody that `issuer` names by `claim`, and those in `named`, whom keys may assert."""
 
-    issuer: Name | None = None
+    issuer: Maybe[Name] = None
     claim: Text = "sub"
     named: list[Name] = []
 
@@ -67,17 +68,31 @@ class Users(Written):
 class Assertion(Written):
     """The subjects that a credential proves."""
 
-    user: Name | None = None
+    user: Maybe[Name] = None
     teams: list[Name] = []
-    agent: Name | None = None
-    application: Name | None = None
+    agent: Maybe[Name] = None
+    application: Maybe[Name] = None
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def _sha256(value: Any) -> Any:
+    """What is no digest may well be the key itself."""
+    if not isinstance(value, str) or _DIGEST.match(value):
+        return value
+    if _DIGEST.match(value.lower()):
+        raise bad_value("wants lower-case digits", f"write `{value.lower()}`")
+    raise secret_value(
+        "this is not a SHA-256 digest in hexadecimal", "write the 64 digits of `printf %s KEY | sha256sum`"
+    )
 
 
 class KeyEntry(Assertion):
     """An API key: the SHA-256 of its text in hex, what it proves, and when it ends."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    expires: Day | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), BeforeValidator(_sha256)]
+    expires: Maybe[Day] = None
 
 
 class Identity(Written):
@@ -92,5 +107,5 @@ class Identity(Written):
     agents: dict[Name, Subject] = {}
     applications: dict[Name, Subject] = {}
     keys: dict[Name, KeyEntry] = {}
-    local: Assertion | None = None
+    local: Maybe[Assertion] = None
     exclusive: list[Annotated[list[SubjectRef], Field(min_length=2)]] = []

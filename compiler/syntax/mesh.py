@@ -15,7 +15,7 @@ from meshplan.compiler.syntax.parts import Environment, Parameter
 from meshplan.compiler.syntax.servers import Server
 from meshplan.compiler.syntax.settings import Runtime
 from meshplan.compiler.syntax.virtual import Virtual
-from meshplan.compiler.syntax.words import Glob, Name, Text, Written
+from meshplan.compiler.syntax.words import Glob, Maybe, Name, Text, Written
 
 
 class Mesh(Written):
@@ -23,7 +23,7 @@ class Mesh(Written):
 
     mesh: Literal["v1"]
     name: Name
-    description: Text | None = None
+    description: Maybe[Text] = None
     include: list[Glob] = []
     parameters: dict[Name, Parameter] = {}
     servers: Annotated[dict[Name, Server], Field(min_length=1)]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from meshplan.compiler.syntax.access import Reach, SubjectRef
 from meshplan.compiler.syntax.orchestration import Expression
-from meshplan.compiler.syntax.words import Duration, Name, Text, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, Maybe, Name, Text, Written, bad_value
 
 NANO = 1_000_000_000
 """Money is counted in billionths of the currency's unit, as whole numbers."""
@@ -52,7 +52,8 @@ def _nano(text: str) -> int:
 def _money(value: Any) -> Any:
     found = _MONEY.match(value) if isinstance(value, str) else None
     if not found:
-        raise bad_value(_not("an amount of money", value), "write amount and currency, such as `0.50 usd`")
+        advice = "write amount and currency (three lower-case letters), such as `0.50 usd`"
+        raise bad_value(_not("an amount of money", value), advice)
     return Money(_nano(found[1]), found[2])
 
 
@@ -80,7 +81,7 @@ def _percent(value: Any) -> Any:
 
 
 def _not(what: str, value: Any) -> str:
-    return f"`{value[:80]}` is not {what}" if isinstance(value, str) else f"wants {what}"
+    return f"`{value[:80]}` is not {what}" if isinstance(value, str) else f"wants {what}, not `{value}`"
 
 
 def _text(pattern: re.Pattern[str], *examples: str) -> WithJsonSchema:
@@ -103,26 +104,26 @@ PercentText = Annotated[int, BeforeValidator(_percent), _text(_PERCENT, "80%")]
 class Price(Written):
     """What one call of a tool costs; `usage` finds the token counts in its result, `max_per_call` bounds one call."""
 
-    per_call: MoneyText | None = None
-    input_tokens: RateText | None = None
-    output_tokens: RateText | None = None
-    usage: Expression | None = None
-    max_per_call: MoneyText | None = None
-    max_tokens_per_call: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    per_call: Maybe[MoneyText] = None
+    input_tokens: Maybe[RateText] = None
+    output_tokens: Maybe[RateText] = None
+    usage: Maybe[Expression] = None
+    max_per_call: Maybe[MoneyText] = None
+    max_tokens_per_call: Maybe[Annotated[int, Field(ge=1, le=1_000_000_000)]] = None
 
 
 class Budget(Written):
     """A limit over a window: `of` one set of principals together, or for `each` user, team or agent on its own."""
 
-    of: SubjectRef | None = None
-    each: Literal["user", "team", "agent", "application"] | None = None
-    on: Reach | None = None
+    of: Maybe[SubjectRef] = None
+    each: Maybe[Literal["user", "team", "agent", "application"]] = None
+    on: Maybe[Reach] = None
     limit: LimitText
     per: Literal["minute", "hour", "day", "month"]
-    zone: Text | None = None
+    zone: Maybe[Text] = None
     on_exceed: Literal["deny", "warn", "throttle"] = "deny"
-    max_wait: Duration | None = None
-    warn_at: PercentText | None = None
+    max_wait: Maybe[Duration] = None
+    warn_at: Maybe[PercentText] = None
 
 
 class MovedBudget(Written):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from meshplan.compiler.syntax.words import Duration, Name, Text, Written
+from meshplan.compiler.syntax.words import Duration, Maybe, Name, Text, Written
 
 ContractName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/v[1-9][0-9]{0,3}$")]
 OperationName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
-Expression = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def _expression(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    raise PydanticCustomError("mesh_form", "wants an expression -- an expression is text: put all of it in quotes")
+
+
+Expression = Annotated[str, Field(min_length=1, max_length=4096), BeforeValidator(_expression)]
 """An expression in the documented subset of CEL (docs/expressions.md)."""
 ToolRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}\..+$")]
 """`SERVER.TOOL`, by upstream name."""
@@ -19,7 +28,7 @@ ToolRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}\..+$")]
 class OperationEntry(Written):
     """The signature of one operation, as JSON Schemas."""
 
-    description: Text | None = None
+    description: Maybe[Text] = None
     input: dict[str, Any]
     output: dict[str, Any] = {}
     optional: bool = False
@@ -28,7 +37,7 @@ class OperationEntry(Written):
 class ContractEntry(Written):
     """A contract of the user's own."""
 
-    description: Text | None = None
+    description: Maybe[Text] = None
     operations: Annotated[dict[OperationName, OperationEntry], Field(min_length=1)]
 
 
@@ -55,15 +64,15 @@ class Step(Written):
     name: Annotated[str, Field(pattern=r"^[a-z][a-zA-Z0-9_]{0,62}$")]
     call: ToolRef
     with_: Annotated[dict[Text, Expression], Field(alias="with")] = {}
-    when: Expression | None = None
+    when: Maybe[Expression] = None
     on_error: Literal["fail", "continue"] = "fail"
-    timeout: Duration | None = None
+    timeout: Maybe[Duration] = None
 
 
 class Workflow(Written):
     """A declared, deterministic sequence of calls, offered as one tool."""
 
-    description: Text | None = None
+    description: Maybe[Text] = None
     run_as: Literal["caller", "workflow"] = "caller"
     input: dict[str, Any]
     steps: Annotated[list[Step], Field(min_length=1, max_length=100)]

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from meshplan.compiler.syntax.words import Name, Text, Written
+from meshplan.compiler.syntax.words import Maybe, Name, Text, Written, bad_value
 
 PatchPath = Annotated[str, Field(pattern=r"^[^.\[\]]+(\.[^.\[\]]+|\[[^\[\]]+\])*$", max_length=1000)]
 """Keys with dots between, list items by id or name in brackets: `roles.developer.allow[own-issues].when`."""
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int):
+        return value
+    raise bad_value("wants text, a whole number, `true` or `false`", "put it in quotes if it is text")
+
+
+PlainValue = Annotated[str | int | bool, BeforeValidator(_plain)]
+"""What a parameter can stand for."""
 
 
 class Parameter(Written):
@@ -17,8 +27,8 @@ class Parameter(Written):
 
     type: Literal["string", "int", "bool", "enum"] = "string"
     values: list[Text] = []
-    default: str | int | bool | None = None
-    description: Text | None = None
+    default: Maybe[PlainValue] = None
+    description: Maybe[Text] = None
 
 
 class SetPatch(Written):
@@ -63,6 +73,6 @@ Patch = Annotated[
 class Environment(Written):
     """A variant of the mesh: other parameters, and explicit patches, applied in order."""
 
-    description: Text | None = None
-    parameters: dict[Name, str | int | bool] = {}
+    description: Maybe[Text] = None
+    parameters: dict[Name, PlainValue] = {}
     patch: list[Patch] = []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from meshplan.compiler.syntax.words import EffectWord, Glob, Written
+from meshplan.compiler.suggest import did_you_mean
+from meshplan.compiler.syntax.words import EffectWord, Glob, OneOrMany, Written, bad_value
+from meshplan.schemas.capability import EFFECTS
 
 
 class ByEffect(Written):
     """Capabilities whose effect is one of these."""
 
-    effect: EffectWord | list[EffectWord]
+    effect: OneOrMany[EffectWord]
 
     @property
     def effects(self) -> frozenset[str]:
@@ -28,9 +30,24 @@ def _form(value: Any) -> str | None:
     return "filter" if isinstance(value, dict | ByEffect) else None
 
 
+def _word(*words: str) -> BeforeValidator:
+    """One of the words; anything else was meant as a glob, or as an effect."""
+    wants = " or ".join(f"`{word}`" for word in words)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value in words:
+            return value
+        advice = f"write `{{effect: {value}}}`" if value in EFFECTS else did_you_mean(value, words)
+        raise bad_value(f"wants {wants} or a list, not `{value[:80]}`", advice or f"write `[{value[:80]}]`")
+
+    return BeforeValidator(check)
+
+
 _Globs = Annotated[list[Glob], Field(min_length=1)]
 ToolSelector = Annotated[
-    Annotated[Literal["all"], Tag("word")] | Annotated[_Globs, Tag("globs")] | Annotated[ByEffect, Tag("filter")],
+    Annotated[Literal["all"], _word("all"), Tag("word")]
+    | Annotated[_Globs, Tag("globs")]
+    | Annotated[ByEffect, Tag("filter")],
     Discriminator(
         _form,
         custom_error_type="mesh_form",
@@ -38,7 +55,7 @@ ToolSelector = Annotated[
     ),
 ]
 NameSelector = Annotated[
-    Annotated[Literal["all"], Tag("word")] | Annotated[_Globs, Tag("globs")],
+    Annotated[Literal["all"], _word("all"), Tag("word")] | Annotated[_Globs, Tag("globs")],
     Discriminator(
         _form,
         custom_error_type="mesh_form",
@@ -46,7 +63,7 @@ NameSelector = Annotated[
     ),
 ]
 ResourceSelector = Annotated[
-    Annotated[Literal["all", "live"], Tag("word")] | Annotated[_Globs, Tag("globs")],
+    Annotated[Literal["all", "live"], _word("all", "live"), Tag("word")] | Annotated[_Globs, Tag("globs")],
     Discriminator(
         _form,
         custom_error_type="mesh_form",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.auth import Auth
-from meshplan.compiler.syntax.words import Duration, Glob, Text, TextOrSecret, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, Glob, Maybe, Text, TextOrSecret, Written, bad_value, secret_value
+
+_HOST = re.compile(r"[^\s/?#@:\[\]$<>^`|%\"\\{}]+|[0-9a-f:.]+", re.IGNORECASE)
+
+
+def _host(name: str | None) -> bool:
+    return bool(name and _HOST.fullmatch(name))
 
 
 def _url(value: Any) -> Any:
@@ -16,14 +23,17 @@ def _url(value: Any) -> Any:
         return value
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = parts.scheme in ("http", "https") and _host(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False
         parts = urlsplit("")
+    if "${" in value:
+        raise bad_value(f"`{value[:200]}` is not an http or https URL", "nothing is filled in but `${param.NAME}`")
     if not usable or any(char.isspace() for char in value):
-        raise bad_value(f"`{value[:200]}` is not an http or https URL", "write it in full, such as `https://host/mcp`")
+        shown = "this" if any(char in value for char in "@?=") else f"`{value[:200]}`"  # it may hold a secret
+        raise bad_value(f"{shown} is not an http or https URL", "write it in full, such as `https://host/mcp`")
     if parts.username or parts.password:
-        raise bad_value("the URL holds a user name or password", "give it with `auth`, by reference")
+        raise secret_value("the URL holds a user name or password", "give it with `auth`, by reference")
     if parts.fragment:
         raise bad_value("the URL holds a fragment", "remove everything from `#` on")
     return value
@@ -61,15 +71,15 @@ class Breaker(Written):
 class AnyServer(Written):
     """What every server has, whatever its transport."""
 
-    description: Text | None = None
-    timeout: Duration | None = None
-    retry: Retry | None = None
-    breaker: Breaker | None = None
+    description: Maybe[Text] = None
+    timeout: Maybe[Duration] = None
+    retry: Maybe[Retry] = None
+    breaker: Maybe[Breaker] = None
     effects: Effects = Effects()
     tags: dict[TagName, list[Glob]] = {}
     resources: list[Glob] = []
     on_drift: Literal["block", "warn"] = "block"
-    sessions: Literal["shared", "per_client"] | None = None
+    sessions: Maybe[Literal["shared", "per_client"]] = None
 
 
 class HttpServer(AnyServer):
@@ -78,7 +88,7 @@ class HttpServer(AnyServer):
     http: Url
     replicas: list[Url] = []
     headers: dict[HeaderName, TextOrSecret] = {}
-    auth: Auth | None = None
+    auth: Maybe[Auth] = None
 
 
 class StdioServer(AnyServer):
@@ -96,7 +106,7 @@ class OpenApiServer(AnyServer):
     openapi: Text
     url: Url
     headers: dict[HeaderName, TextOrSecret] = {}
-    auth: Auth | None = None
+    auth: Maybe[Auth] = None
 
 
 class Tunnel(Written):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from meshplan.compiler.syntax.servers import Url
-from meshplan.compiler.syntax.words import Duration, Secret, Size, Text, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, Maybe, Secret, Size, Text, Written, bad_value
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})\Z")
 
@@ -23,7 +24,23 @@ def _listen(value: Any) -> Any:
 
 Listen = Annotated[str, BeforeValidator(_listen)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
+
+
+_RANGE = re.compile(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?\Z")
+
+
+def _network(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            usable = bool(_RANGE.match(value) and ip_network(value, strict=False))
+        except ValueError:
+            usable = False
+        if not usable:
+            raise bad_value(f"`{value[:80]}` is not a network", "write an address or a range, such as `10.0.0.0/8`")
+    return value
+
+
+Network = Annotated[str, BeforeValidator(_network)]
 
 
 class Concurrency(Written):
@@ -56,7 +73,7 @@ class Ledger(Written):
     path: Text = "./ledger"
     durability: Literal["default", "strict"] = "default"
     overflow: Literal["block", "refuse"] = "block"
-    retention: Duration | None = None
+    retention: Maybe[Duration] = None
     arguments: list[Text] = []
     results: list[Text] = []
 
@@ -65,12 +82,12 @@ class Runtime(Written):
     """Settings of the serving process; everything here is compiled into the plan."""
 
     listen: Listen = "127.0.0.1:8700"
-    public_url: Url | None = None
-    admin_listen: Listen | None = None
+    public_url: Maybe[Url] = None
+    admin_listen: Maybe[Listen] = None
     allowed_origins: list[Url] = []
     trusted_proxies: list[Network] = []
     private_networks: list[Network] = []
     seal_keys: list[Secret] = []
-    counters: Redis | None = None
-    ledger: Ledger | None = None
+    counters: Maybe[Redis] = None
+    ledger: Maybe[Ledger] = None
     limits: Limits = Limits()

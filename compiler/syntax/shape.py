@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from functools import cache
+from inspect import get_annotations
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag
@@ -29,6 +30,30 @@ def keys_of(expected: Any) -> tuple[str, ...]:
     return ()
 
 
+def held_by(expected: Any, key: str) -> Any:
+    """The type of what stands under a key, or ``None``."""
+    return _bare(_step(expected, key)[0]) if key in keys_of(expected) else None
+
+
+def alternatives(expected: Any) -> tuple[str, ...]:
+    """The keys by one of which a choice of mappings is made: each member's first that it needs."""
+    members = get_args(expected) if get_origin(expected) in (Union, types.UnionType) else ()
+    keys = [_first_needed(_bare(member)) for member in members]
+    return tuple(key for key in keys if key is not None)
+
+
+def _first_needed(model: Any) -> str | None:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return None
+    needed = (field.alias or name for name, field in _own_first(model) if field.is_required())
+    return next(needed, None)
+
+
+def _own_first(model: type[BaseModel]) -> list[tuple[str, Any]]:
+    own = get_annotations(model)
+    return sorted(model.model_fields.items(), key=lambda item: item[0] not in own)
+
+
 @cache
 def _keys(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in model.model_fields.items())
@@ -36,6 +61,8 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 def _step(expected: Any, part: Part) -> tuple[Any, bool]:
     """The type one part further in, and whether the part stands in the document (a union's tag does not)."""
+    if part == "[key]":
+        return None, True
     if isinstance(expected, type) and issubclass(expected, BaseModel):
         for name, field in expected.model_fields.items():
             if part in (name, field.alias):
@@ -48,7 +75,7 @@ def _step(expected: Any, part: Part) -> tuple[Any, bool]:
         return get_args(expected)[0], True
     if origin in (Union, types.UnionType):
         return _tagged(expected, part), False
-    return None, part != "[key]"
+    return None, True
 
 
 def _tagged(union: Any, part: Part) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Duration, Glob, Name, Size, Text, Written
+from meshplan.compiler.syntax.words import Duration, Glob, Maybe, Name, Size, Text, Written
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,128}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,64}$")]
@@ -17,12 +17,12 @@ class ServerInclude(Written):
     """Capabilities of one server; `except` takes away by upstream name, `prefix` is put before tool and prompt names."""
 
     server: Name
-    tools: ToolSelector | None = None
-    prompts: NameSelector | None = None
-    resources: ResourceSelector | None = None
-    templates: NameSelector | None = None
+    tools: Maybe[ToolSelector] = None
+    prompts: Maybe[NameSelector] = None
+    resources: Maybe[ResourceSelector] = None
+    templates: Maybe[NameSelector] = None
     except_: Annotated[list[Glob], Field(alias="except")] = []
-    prefix: Prefix | None = None
+    prefix: Maybe[Prefix] = None
 
 
 class BindingInclude(Written):
@@ -30,14 +30,14 @@ class BindingInclude(Written):
 
     binding: Name
     operations: list[Text] = []
-    prefix: Prefix | None = None
+    prefix: Maybe[Prefix] = None
 
 
 class WorkflowInclude(Written):
     """A workflow, as one tool."""
 
     workflow: Name
-    prefix: Prefix | None = None
+    prefix: Maybe[Prefix] = None
 
 
 _INCLUDES = {"server": ServerInclude, "binding": BindingInclude, "workflow": WorkflowInclude}
@@ -64,8 +64,8 @@ Include = Annotated[
 class ToolOverride(Written):
     """How one tool is shown: another name or description, arguments fixed by `set`, arguments taken away by `hide`."""
 
-    name: ToolName | None = None
-    description: Text | None = None
+    name: Maybe[ToolName] = None
+    description: Maybe[Text] = None
     set: dict[Text, Any] = {}
     hide: list[Text] = []
 
@@ -139,8 +139,8 @@ Strategy = Annotated[
 class Virtual(Written):
     """One endpoint. `tools` is keyed by the name after `prefix`; `max_tokens` bounds what its lists cost a client."""
 
-    description: Text | None = None
+    description: Maybe[Text] = None
     strategy: Strategy = "passthrough"
-    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_tokens: Maybe[Annotated[int, Field(ge=1, le=10_000_000)]] = None
     include: Annotated[list[Include], Field(min_length=1)]
     tools: dict[Text, ToolOverride] = {}

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)\Z")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -15,6 +24,24 @@ _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB|GiB)\Z")
 _SIZE_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
+
+
+_T = TypeVar("_T")
+
+
+class _Given:
+    """The type without `None`: what may be left out must have a value where it is given."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        first, *others = (member for member in get_args(source) if member is not type(None))
+        whole: Any = first
+        for member in others:
+            whole |= member
+        return handler(whole)
+
+
+Maybe = Annotated[_T | None, _Given()]
+"""A key that may be left out. `when:` with nothing after it is a mistake, never the same as no `when`."""
 
 
 class Written(BaseModel):
@@ -28,6 +55,11 @@ def bad_value(message: str, advice: str) -> PydanticCustomError:
     return PydanticCustomError("mesh_value", "{message}", {"message": message, "help": advice})
 
 
+def secret_value(message: str, advice: str) -> PydanticCustomError:
+    """An error about a value that may be a secret: shown as `secret-literal`, the value covered."""
+    return PydanticCustomError("secret_literal", "{message} -- {help}", {"message": message, "help": advice})
+
+
 def _name(value: Any) -> Any:
     if isinstance(value, str) and not _NAME.match(value):
         raise bad_value(
@@ -37,17 +69,19 @@ def _name(value: Any) -> Any:
     return value
 
 
+_DURATION_ADVICE = "write a whole number and a unit, such as `500ms`, `30s` or `5m`"
+_SIZE_ADVICE = "write a whole number and a unit (`B`, `KiB`, `MiB` or `GiB`), such as `4MiB`"
+
+
 def _duration(value: Any) -> Any:
     if isinstance(value, str):
         found = _DURATION.match(value)
         if found and int(found[1]):
             return int(found[1]) * _DURATION_MS[found[2]]
-        raise bad_value(
-            f"`{value[:80]}` is not a duration", "write a number and a unit, such as `500ms`, `30s` or `5m`"
-        )
+        raise bad_value(f"`{value[:80]}` is {'no time at all' if found else 'not a duration'}", _DURATION_ADVICE)
     if isinstance(value, int) and not isinstance(value, bool):
-        raise bad_value(f"`{value}` is a number without a unit", f"write the unit, such as `{value}s`")
-    raise bad_value("wants a duration", "write a number and a unit, such as `500ms`, `30s` or `5m`")
+        raise bad_value(f"`{value}` is a number without a unit", f"write the unit, such as `{value}s` or `{value}ms`")
+    raise bad_value("wants a duration", _DURATION_ADVICE)
 
 
 def _size(value: Any) -> Any:
@@ -55,10 +89,10 @@ def _size(value: Any) -> Any:
         found = _SIZE.match(value)
         if found and int(found[1]):
             return int(found[1]) * _SIZE_BYTES[found[2]]
-        raise bad_value(f"`{value[:80]}` is not a size", "write a number and a unit, such as `512KiB` or `4MiB`")
+        raise bad_value(f"`{value[:80]}` is not a size", _SIZE_ADVICE)
     if isinstance(value, int) and not isinstance(value, bool):
         raise bad_value(f"`{value}` is a number without a unit", f"write the unit, such as `{value}B`")
-    raise bad_value("wants a size", "write a number and a unit, such as `512KiB` or `4MiB`")
+    raise bad_value("wants a size", _SIZE_ADVICE)
 
 
 def _day(value: Any) -> Any:
@@ -93,10 +127,39 @@ Glob = Annotated[str, Field(min_length=1, max_length=1000)]
 """`*` matches any run of characters, `?` exactly one; case counts."""
 
 
+def _one_or_many(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "one"
+    return "many" if isinstance(value, list) else None
+
+
+OneOrMany = Annotated[
+    Annotated[_T, Tag("one")] | Annotated[list[_T], Tag("many")],
+    Discriminator(
+        _one_or_many,
+        custom_error_type="mesh_form",
+        custom_error_message="wants one or a list of several",
+    ),
+]
+"""One, or a list of several."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}\Z")
+
+
+def _variable(value: Any) -> Any:
+    """What is no name of a variable may well be the secret itself, unless it is meant as one."""
+    if not isinstance(value, str) or _VARIABLE.match(value):
+        return value
+    bare = value.strip("${}")
+    if value.startswith("$") and _VARIABLE.match(bare):
+        raise bad_value(f"`{value[:80]}` is not the name of an environment variable", f"write `{bare}`")
+    raise secret_value("this is not the name of an environment variable", "write the name, never the value")
+
+
 class EnvRef(Written):
     """A secret in an environment variable of the runtime."""
 
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$"), BeforeValidator(_variable)]
 
 
 class FileRef(Written):

@@ -71,13 +71,13 @@ def _written(folder):
 
 def test_no_command_repeats_what_is_secret(world):
     folder, call, inputs = world
-    forms = sorted({form for form, _ in inputs})
-    call("init", *[copy for form, copy in inputs if form == forms[0]], "--from", forms[0])
-    for form in forms[1:]:
-        files = [copy for other, copy in inputs if other == form]
-        call("import", *files, "--from", form)
-        assert json.loads(call("import", *files, "--from", form, "--format", "json"))["servers"]
-        call("import", *files, "--from", form, "--write")
+    half = [copy for _, copy in inputs][::2]
+    rest = [copy for _, copy in inputs][1::2]
+    call("init", *half)
+    call("import", *rest)
+    assert json.loads(call("import", *rest, "--format", "json"))["servers"]
+    call("import", *rest, "--write")
+    call("import", inputs[0][1], "--from", inputs[0][0], "--out", "out.yaml")
     call("validate", code=1)
     call("validate", "--format", "json", code=1)
     found = compiled((folder / "mesh.yaml").read_text())

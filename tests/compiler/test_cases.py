@@ -36,3 +36,20 @@ def test_a_case_says_exactly_what_is_expected(path):
 
 def test_there_are_cases_of_every_kind():
     assert {path.parent.name for path in FILES} == {"ok", "warn", "error"}
+    assert sum(path.parent.name == "error" for path in FILES) >= 400
+
+
+def test_one_slip_gives_one_error():
+    said = {path.stem: path.read_text().count("\n") for path in CASES.glob("error/one-*.txt")}
+    assert len(said) >= 10
+    assert set(said.values()) == {1}, said
+
+
+def test_texts_follow_the_house_rules():
+    """One sentence without capital and period, advice apart."""
+    for path in CASES.glob("*/*.txt"):
+        for line in path.read_text().splitlines():
+            _, _, text = line.partition("] ")
+            for part in text.split("; help: "):
+                assert not part[0].isupper(), (path.name, part)
+                assert not part.endswith((".", "!")), (path.name, part)

@@ -207,9 +207,9 @@ def test_what_is_left_is_said_and_fails(folder, capsys):
 def test_a_file_that_is_not_utf_8_is_not_written(folder, capsys):
     raw = SLIP.encode("latin-1")
     (folder / "mesh.yaml").write_bytes(raw)
-    assert run(["-C", str(folder), "validate", "--fix"]) == 64
+    assert run(["-C", str(folder), "validate", "--fix"]) == 1
     assert (folder / "mesh.yaml").read_bytes() == raw
-    assert "is not UTF-8" in capsys.readouterr().err
+    assert "is not UTF-8" in capsys.readouterr().out
 
 
 def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path_factory, capsys):

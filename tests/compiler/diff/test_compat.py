@@ -98,11 +98,16 @@ INPUT = [
         "unknown",
     ),
     ("remote reference", one(TEXT), one({"$ref": "https://example.com/schema.json"}), "unknown"),
-    ("beside a reference in draft 7", one(WHOLE), {
-        **one({"$ref": "#/definitions/T", "minimum": 3}),
-        "definitions": {"T": WHOLE},
-        "$schema": "http://json-schema.org/draft-07/schema#",
-    }, "unknown"),
+    (
+        "beside a reference in draft 7",
+        one(WHOLE),
+        {
+            **one({"$ref": "#/definitions/T", "minimum": 3}),
+            "definitions": {"T": WHOLE},
+            "$schema": "http://json-schema.org/draft-07/schema#",
+        },
+        "unknown",
+    ),
     (
         "union by discriminator gains one",
         one({"oneOf": [one({"const": "a"}, required=["x"])]}),
@@ -205,16 +210,29 @@ HOSTILE = {
     ),
     "reference bomb": (bomb(TEXT), bomb(WHOLE)),
     "choice bomb": (choices("x"), choices("y")),
-    "wide": (obj({f"p{n}": TEXT for n in range(50_000)}), obj({f"p{n}": WHOLE for n in range(50_000)})),
-    "huge": (obj({f"p{n}": {"a": [1] * 9} for n in range(50_000)}), obj({})),
-    "long enum": (one({"enum": list(range(100_000))}), one({"enum": list(range(1, 100_000))})),
+    "wide": (obj({f"p{n}": TEXT for n in range(20_000)}), obj({f"p{n}": WHOLE for n in range(20_000)})),
+    "huge": (obj({f"p{n}": {"a": [1] * 9} for n in range(20_000)}), obj({})),
+    "long enum": (one({"enum": list(range(40_000))}), one({"enum": list(range(1, 40_000))})),
     "not schemas": ([1, 2], "text"),
     "nonsense": ({"properties": 3, "required": "x", "anyOf": [], "$ref": 4}, {"type": [], "items": [[]], "enum": 0}),
     "numbers": (
         one({"minimum": jsontext.Number("1e400"), "multipleOf": 0}),
         one({"minimum": float("nan"), "maxLength": -1, "multipleOf": 1e-300, "const": float("inf")}),
     ),
-    "remote": (one({"$ref": "file:///etc/passwd"}), one({"$ref": "http://127.0.0.1:1/x", "$id": "http://127.0.0.1:1/"})),
+    "remote": (
+        one({"$ref": "file:///etc/passwd"}),
+        one({"$ref": "http://127.0.0.1:1/x", "$id": "http://127.0.0.1:1/"}),
+    ),
+}
+
+
+SURE, EITHER = ["incompatible"], ["incompatible", "unknown"]
+KNOWN = {
+    "deep within 40": SURE,
+    "choice bomb": EITHER,
+    "wide": SURE,
+    "numbers": EITHER,
+    "long enum": ["incompatible", "compatible"],
 }
 
 
@@ -224,8 +242,9 @@ def test_hostile_schemas_end_in_a_verdict(name, direction):
     old, new = HOSTILE[name]
     start = time.process_time()
     verdict = compatible(old, new, direction)
-    assert verdict.kind in ("incompatible", "unknown")
+    assert verdict.kind in KNOWN.get(name, ["unknown"])
     assert len(verdict.reasons) <= 20
+    assert all(len(text) < 200 for _, text in verdict.reasons)
     assert time.process_time() - start < 5
     assert compatible(old, old, direction).kind in ("compatible", "unknown")
 
@@ -289,9 +308,9 @@ def nested(inner):
         "oneOf": several,
         "allOf": several,
     }
-    return st.lists(st.sampled_from([*flat, *keywords, *["properties", "anyOf", "type"] * 3]), max_size=3, unique=True).flatmap(
-        lambda chosen: st.fixed_dictionaries({key: {**flat, **keywords}[key] for key in chosen})
-    )
+    return st.lists(
+        st.sampled_from([*flat, *keywords, *["properties", "anyOf", "type"] * 3]), max_size=3, unique=True
+    ).flatmap(lambda chosen: st.fixed_dictionaries({key: {**flat, **keywords}[key] for key in chosen}))
 
 
 schemas = st.booleans() | nested(st.booleans() | nested(st.booleans() | nested(st.just({}) | st.booleans())))
@@ -302,7 +321,10 @@ def pairs(draw):
     """Two schemas with the same definitions or not; the second often an edit of the first."""
     old = draw(nested(schemas))
     new = draw(st.one_of(nested(schemas), edits(old)))
-    defs = {"a": draw(st.sampled_from([{"type": "string"}, {"minimum": 1}])), "b": {"properties": {"x": {"$ref": "#/$defs/b"}}}}
+    defs = {
+        "a": draw(st.sampled_from([{"type": "string"}, {"minimum": 1}])),
+        "b": {"properties": {"x": {"$ref": "#/$defs/b"}}},
+    }
     other = draw(st.just(defs) | st.just({**defs, "a": {"type": ["string", "null"]}}))
     return {**old, "$defs": defs}, {**new, "$defs": other}
 
@@ -341,7 +363,7 @@ def valid(schema, value):
 arguments = st.dictionaries(st.sampled_from("xyzw"), values, max_size=3)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pairs(), st.lists(arguments, min_size=6, max_size=12))
 def test_compatible_means_that_whatever_was_taken_is_taken(pair, instances):
     old, new = pair
@@ -352,7 +374,7 @@ def test_compatible_means_that_whatever_was_taken_is_taken(pair, instances):
             assert not before or valid(new, value), (old, new, value, verdict)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pairs(), st.lists(values | arguments, min_size=6, max_size=12))
 def test_compatible_output_was_allowed_before(pair, instances):
     old, new = pair

@@ -69,6 +69,9 @@ def test_several_changes_at_once_and_a_whole_text(desk):
         change(0, 4, 4, "x"),
         change(INCLUDE + 1, 17, 22, "nots"),
     )
+    (hidden,) = desk.findings("mesh.yaml")
+    assert (hidden["code"], hidden["range"]["start"]) == ("MESH008", {"line": 0, "character": 5})
+    desk.change("mesh.yaml", {"range": hidden["range"], "text": ""})
     (found,) = desk.findings("mesh.yaml")
     assert found["range"]["start"] == {"line": INCLUDE + 1, "character": 17}
     desk.change("mesh.yaml", {"text": BASE.replace("team: writers", "team: '\U0001f9ec', agent: ci")})

@@ -1,0 +1,6 @@
+"""The hand-built diffs lie beside their tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
