@@ -51,12 +51,12 @@ def _plain(text: str) -> str:
 
 def _of_endpoint(draft: Draft, endpoint: ResolvedEndpoint) -> list[Diagnostic]:
     found: list[Diagnostic] = []
-    first: dict[tuple[str, int, str], ResolvedOffer] = {}
+    first: dict[tuple[str, str], ResolvedOffer] = {}
     for offer in endpoint.offers:
         kind = offer.capability.kind
         if kind not in ("tool", "prompt"):
             continue
-        keys = [(kind, index, skeleton) for index, skeleton in enumerate(skeletons(offer.name))]
+        keys = [(kind, skeleton) for skeleton in skeletons(offer.name)]
         other = next((first[key] for key in keys if key in first), None)
         if other is not None:
             found.append(_finding(draft, endpoint.name, other, offer))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """`gh api` over a state in a file: answers what the comment action asks, and records every call."""
 
 import json

@@ -32,22 +32,28 @@ def test_a_push_is_published_once(pushed, tmp_path):
     assert again.outputs == done.outputs
 
 
-def test_options_reach_mesh(repository, pushed, tmp_path):
-    head = repository.commit(
-        BASE.replace("acme", "${param.name}") + "parameters: {name: {}}\nenvironments: {prod: {}}\n"
+def test_options_reach_mesh_word_by_word(pushed, tmp_path):
+    pushed.mesh = str(tmp_path / "mesh")
+    (tmp_path / "mesh").write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" >"$RUNNER_TEMP/argv"\necho "published: blue #4 sha256:ab"\n'
     )
-    pushed.workspace.joinpath("mesh.yaml").write_text((repository.folder / "mesh.yaml").read_text())
+    (tmp_path / "mesh").chmod(0o755)
     done = pushed.run(
         "apply",
-        store="../store",
+        store="a store",
         channel="blue",
+        expect_seq="3",
+        directory="infra",
         environment="prod",
-        parameters="name=a $(touch x) 'b'\n",
+        parameters="region=eu $(touch x)\n\nname='b'\n",
         newest_only="false",
     )
-    assert head
-    assert done.code in (0, 1), done.said
-    assert not (pushed.workspace / "x").exists()
+    assert done.outputs == {"seq": "4", "plan": "sha256:ab"}
+    assert (tmp_path / "temp/argv").read_text().splitlines() == [
+        *("-C", "infra", "-f", "mesh.yaml", "--env", "prod"),
+        *("--param", "region=eu $(touch x)", "--param", "name='b'"),
+        *("apply", "--store", "a store", "--channel", "blue", "--expect-seq", "3"),
+    ]
 
 
 def test_a_channel_that_moved_is_stale(pushed, tmp_path):

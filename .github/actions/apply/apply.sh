@@ -2,16 +2,6 @@
 # Publishes the mesh as it is checked out to a store; refuses a commit that is not its branch's newest.
 set -eu
 
-# What mesh prints may hold words from anywhere: no line of it is a command to the runner.
-quietly() {
-  mark=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-  echo "::stop-commands::$mark"
-  status=0
-  "$@" || status=$?
-  echo "::$mark::"
-  return "$status"
-}
-
 # A run that is started again, or approved late, would put an older mesh in the place of a newer one.
 newest() {
   login=$(printf 'x-access-token:%s' "$MESH_TOKEN" | base64 | tr -d '\n')
@@ -54,7 +44,11 @@ set -- "$@" apply --store "$MESH_STORE" --channel "$MESH_CHANNEL"
 said="$RUNNER_TEMP/mesh-apply.txt"
 status=0
 "$@" >"$said" 2>"$said.log" || status=$?
-quietly cat "$said.log" "$said"
+# What mesh prints may hold words from anywhere: no line of it is a command to the runner.
+mark=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+echo "::stop-commands::$mark"
+cat "$said.log" "$said"
+echo "::$mark::"
 if [ "$status" -ne 0 ]; then
   echo "::error title=mesh::nothing was published: mesh apply ended with exit code $status"
   exit "$status"

@@ -27,7 +27,13 @@ def test_every_pattern_has_words_and_no_words_are_left_over():
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("GitHub", "github"), ("my.tickets", "my-tickets"), ("Acme Corp", "acme-corp"), ("365", None), ("9-lives", "lives")],
+    [
+        ("GitHub", "github"),
+        ("my.tickets", "my-tickets"),
+        ("Acme Corp", "acme-corp"),
+        ("365", None),
+        ("9-lives", "lives"),
+    ],
 )
 def test_a_valid_name_is_proposed(text, name):
     assert as_name(text) == name
