@@ -83,9 +83,9 @@ def transport_identity(server: AnyServer) -> dict[str, Any]:
             return {"kind": "tunnel"}
 
 
-def locked(definition: Mapping[str, Any]) -> Locked:
-    """Record one definition."""
-    text = jsontext.canonical(definition)
+def locked(definition: Mapping[str, Any], *, plain: bool = False) -> Locked:
+    """Record one definition; ``plain`` promises that its numbers are whole."""
+    text = jsontext.canonical(definition, plain=plain)
     return Locked(jsontext.digest(text), text, definition)
 
 
@@ -121,7 +121,8 @@ def read_lock(reader: Reader, server: str, environment: str | None = None) -> Se
     if text is None:
         return None
     try:
-        found = cast("dict[str, Any]", jsontext.parse(text, exact=True))
+        fractions: list[jsontext.Number] = []
+        found = cast("dict[str, Any]", jsontext.parse(text, exact=True, fractions=fractions))
         if found["format"] != LOCK_FORMAT:
             raise LockError(f"its format is not `{LOCK_FORMAT}`")
         return ServerLock(
@@ -131,7 +132,7 @@ def read_lock(reader: Reader, server: str, environment: str | None = None) -> Se
             server_info=found["server_info"],
             capabilities=found["capabilities"],
             instructions=found["instructions"],
-            definitions=_definitions(server, found),
+            definitions=_definitions(server, found, plain=not fractions),
             package=_package(found["package"]) if "package" in found else None,
         )
     except jsontext.JsonTextError as error:
@@ -149,11 +150,11 @@ def _package(found: dict[str, Any]) -> Package:
     return Package(**found)
 
 
-def _definitions(server: str, found: dict[str, Any]) -> dict[CapabilityKey, Locked]:
+def _definitions(server: str, found: dict[str, Any], *, plain: bool) -> dict[CapabilityKey, Locked]:
     definitions: dict[CapabilityKey, Locked] = {}
     for kind in KINDS:
         for name, entry in cast("dict[str, dict[str, Any]]", found[SECTIONS[kind]]).items():
-            recorded = locked(entry["definition"])
+            recorded = locked(entry["definition"], plain=plain)
             if recorded.digest != entry["digest"]:
                 raise LockError(f"the definition of {kind} `{name}` was edited: it does not match its digest")
             if recorded.definition.get(IDENTIFYING_FIELD[kind]) != name:

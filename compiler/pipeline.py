@@ -57,15 +57,16 @@ def compile_mesh(
     entry: str = ENTRY,
     environment: str | None = None,
     parameters: Mapping[str, str] | None = None,
+    check_only: bool = False,
 ) -> Compiled:
-    """Compile one mesh, for one of its environments where one is named.
+    """Compile one mesh, for one of its environments where one is named; ``check_only`` makes no plan.
 
     Hermetic: reads through ``reader`` only. Never raises for what an author wrote.
     """
     draft = Draft(reader, entry, today, environment, parameters or {})
     found: list[Diagnostic] = []
     for compiler_pass in PASSES:
-        if compiler_pass in BACK and not draft.sound:
+        if compiler_pass in BACK and (check_only or not draft.sound):
             break
         draft, said = compiler_pass(draft)
         found += said

@@ -50,6 +50,12 @@ class Project:
         return compile_everywhere(reader, today=parse_day(now), entry=self.entry, parameters=self.parameters)
 
     @property
+    def below(self) -> str:
+        """Where the mesh lies below the folder that the command was started in, which in CI is the repository's."""
+        here = Path.cwd().resolve()
+        return self.root.relative_to(here).as_posix() if self.root != here and self.root.is_relative_to(here) else ""
+
+    @property
     def state(self) -> Path:
         """Where local state lies that is never reviewed: `.mesh` in the mesh's folder."""
         return self.root / ".mesh"

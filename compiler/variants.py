@@ -22,13 +22,15 @@ def environments(compiled: Compiled) -> list[str]:
 def compile_everywhere(
     reader: Reader, *, today: date, entry: str = ENTRY, parameters: Mapping[str, str] | None = None
 ) -> Compiled:
-    """The mesh without an environment, with the diagnostics of every environment beside its own."""
-    base = compile_mesh(reader, today=today, entry=entry, parameters=parameters)
+    """The mesh without an environment, with the diagnostics of every environment beside its own; makes no plan."""
+    base = compile_mesh(reader, today=today, entry=entry, parameters=parameters, check_only=True)
     known = {_bare(diagnostic) for diagnostic in base.diagnostics}
     texts = dict(base.texts)
     found = list(base.diagnostics)
     for name in environments(base):
-        variant = compile_mesh(reader, today=today, entry=entry, environment=name, parameters=parameters)
+        variant = compile_mesh(
+            reader, today=today, entry=entry, environment=name, parameters=parameters, check_only=True
+        )
         texts.update(variant.texts)
         found += [_in(name, d) for d in variant.diagnostics if _bare(d) not in known]
         known |= {_bare(diagnostic) for diagnostic in variant.diagnostics}

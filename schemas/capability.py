@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,7 @@ EFFECTS: tuple[Effect, ...] = ("read", "write", "destructive")
 IDENTIFYING_FIELD: dict[Kind, str] = {"tool": "name", "prompt": "name", "resource": "uri", "template": "uriTemplate"}
 """The field of an MCP definition that names the capability upstream."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _UNQUOTED = "-_.~!$&'()*+,;=:@/{}?"
 
 
@@ -29,7 +31,8 @@ class CapabilityKey(NamedTuple):
     @property
     def id(self) -> str:
         """ASCII text ``server/kind/name``, percent-encoded (RFC 3986) where the upstream name needs it."""
-        return f"{self.server}/{self.kind}/{quote(self.name, safe=_UNQUOTED)}"
+        plain = _PLAIN.match(self.name)
+        return f"{self.server}/{self.kind}/{self.name if plain else quote(self.name, safe=_UNQUOTED)}"
 
     @classmethod
     def of(cls, text: str) -> CapabilityKey:

@@ -41,6 +41,14 @@ def _constant(name: str) -> Any:
     raise JsonTextError(f"`{name}` is not a JSON number")
 
 
+def _collecting(fractions: list[Number]) -> Callable[[str], float]:
+    def read(lexeme: str) -> Number:
+        fractions.append(Number(lexeme))
+        return fractions[-1]
+
+    return read
+
+
 def _finite(lexeme: str) -> float:
     number = float(lexeme)
     if number in (float("inf"), float("-inf")):
@@ -48,14 +56,16 @@ def _finite(lexeme: str) -> float:
     return number
 
 
-def parse(text: str | bytes, *, exact: bool = False) -> Any:
+def parse(text: str | bytes, *, exact: bool = False, fractions: list[Number] | None = None) -> Any:
     """Read one JSON value.
 
     ``exact`` keeps every fractional number as ``Number`` (its own characters); otherwise it is a float and must be
-    finite. Raises ``JsonTextError`` for malformed text, duplicate keys at any depth, NaN and Infinity, lone
+    finite; ``fractions`` collects those that were read. Raises ``JsonTextError`` for malformed text, duplicate keys at any depth, NaN and Infinity, lone
     surrogates, bad UTF-8, integers of more than 4,300 digits, and nesting beyond ``MAX_DEPTH``.
     """
     number: Callable[[str], float] = Number if exact else _finite
+    if exact and fractions is not None:
+        number = _collecting(fractions)
     try:
         source = text.decode("utf-8") if isinstance(text, bytes) else text
         _refuse_depth(source)
@@ -118,9 +128,12 @@ def dump(value: Any) -> str:
     return _write(value, sort=False)
 
 
-def canonical(value: Any) -> str:
-    """The one spelling of a value: keys sorted by code point, no blanks, number lexemes kept."""
-    if not _holds_number(value):
+def canonical(value: Any, *, plain: bool = False) -> str:
+    """The one spelling of a value: keys sorted by code point, no blanks, number lexemes kept.
+
+    ``plain`` promises that there is no ``Number`` in it, which is then not looked for.
+    """
+    if plain or not _holds_number(value):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
     return _write(value, sort=True)
 

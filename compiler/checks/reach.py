@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from meshplan.compiler.diagnostics import Diagnostic, Path
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.marks import locate
-from meshplan.compiler.resolved import Resolved, ResolvedEndpoint, ResolvedRule
+from meshplan.compiler.resolved import Resolved, ResolvedRule
 from meshplan.compiler.rules import report
 from meshplan.compiler.syntax.virtual import ServerInclude
+from meshplan.schemas.capability import CapabilityKey
 
 
 def silent_endpoints(draft: Draft) -> list[Diagnostic]:
     """An endpoint that would list nothing for everybody."""
     resolved = _resolved(draft)
     held = {rule for grant in resolved.grants for rule in resolved.roles.get(grant.role, ())}
-    allows = [rule for rule in resolved.rules if rule.effect == "allow" and rule.id in held]
+    reached = _reached(resolved, [rule for rule in resolved.rules if rule.id in held])
     return [
         _at(
             draft,
@@ -24,20 +27,28 @@ def silent_endpoints(draft: Draft) -> list[Diagnostic]:
             "grant a role whose allow rules cover something that it offers",
         )
         for endpoint in resolved.endpoints
-        if (endpoint.offers or endpoint.live) and not any(_touches(rule, endpoint) for rule in allows)
+        if (endpoint.offers or endpoint.live) and not any(endpoint.name in names for names in reached.values())
     ]
 
 
-def _touches(rule: ResolvedRule, endpoint: ResolvedEndpoint) -> bool:
-    if rule.endpoints is not None and endpoint.name not in rule.endpoints:
-        return False
-    covered = set(rule.covers)
-    return any(offer.capability in covered for offer in endpoint.offers) or bool(set(rule.live) & set(endpoint.live))
+def _reached(resolved: Resolved, rules: Iterable[ResolvedRule]) -> dict[str, set[str]]:
+    """Each allow's id to the endpoints of which it covers something that is offered."""
+    offered: dict[CapabilityKey | str, set[str]] = {}
+    for endpoint in resolved.endpoints:
+        for thing in (*(offer.capability for offer in endpoint.offers), *endpoint.live):
+            offered.setdefault(thing, set()).add(endpoint.name)
+    found: dict[str, set[str]] = {}
+    for rule in rules:
+        if rule.effect == "allow":
+            names = {name for thing in (*rule.covers, *rule.live) for name in offered.get(thing, ())}
+            found[rule.id] = names if rule.endpoints is None else names.intersection(rule.endpoints)
+    return found
 
 
 def dead_rules(draft: Draft) -> list[Diagnostic]:
     """An allow that covers nothing that any of its endpoints offers; a deny may well guard what is not there yet."""
     resolved = _resolved(draft)
+    reached = _reached(resolved, resolved.rules)
     return [
         _at(
             draft,
@@ -47,7 +58,7 @@ def dead_rules(draft: Draft) -> list[Diagnostic]:
             "offer it in `virtual`, or remove the rule",
         )
         for rule in resolved.rules
-        if rule.effect == "allow" and not any(_touches(rule, endpoint) for endpoint in resolved.endpoints)
+        if not reached.get(rule.id, {""})
     ]
 
 

@@ -46,7 +46,7 @@ def shown_diff(project: Project, before: str, after: str, *, form: str, exit_cod
             show(compiled)
         click.echo("a side does not compile, so there is nothing to compare", err=True)
         return exits.DIAGNOSTICS
-    click.echo(rendered(outcome.diffs, form), nl=False, color=True)
+    click.echo(rendered(outcome.diffs, form, project), nl=False, color=True)
     _warn(outcome)
     return code_of(outcome, exit_code=exit_code)
 
@@ -58,7 +58,7 @@ def _warn(outcome: Outcome) -> None:
         click.echo(f"warning: the acknowledgement of `{mark}` is for a change that is not there", err=True)
 
 
-def rendered(diffs: tuple[Diff, ...], form: str) -> str:
+def rendered(diffs: tuple[Diff, ...], form: str, project: Project) -> str:
     """The diffs in one of ``FORMATS``."""
     if form == "text":
         from meshplan.compiler.render.diff.text import render_text
@@ -80,4 +80,4 @@ def rendered(diffs: tuple[Diff, ...], form: str) -> str:
 
     from meshplan.compiler.render.diff.sarif import render_sarif
 
-    return render_sarif(diffs, version=version("meshplan"))
+    return render_sarif(diffs, version=version("meshplan"), folder=project.below, entry=project.entry)

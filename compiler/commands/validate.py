@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from meshplan.compiler import exits
@@ -38,7 +36,7 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
         if hidden or not compiled.diagnostics:
             click.echo(f"{project.entry}: {'ok' if not compiled.diagnostics else 'not all is shown'}{hidden}", err=True)
     else:
-        click.echo(rendered(compiled, form, _folder(project.root), project.environment or "default"), nl=False)
+        click.echo(rendered(compiled, form, project.below, project.environment or "default"), nl=False)
     return _code(compiled, strict)
 
 
@@ -52,12 +50,6 @@ def _fixed(project: Project, now: str | None, *, write: bool) -> Compiled:
     from meshplan.compiler.commands.fixing import fix_project
 
     return fix_project(project, now, write=write)
-
-
-def _folder(root: Path) -> str:
-    """Where the mesh lies below the folder that the command was started in, which in CI is the repository's."""
-    here = Path.cwd().resolve()
-    return root.relative_to(here).as_posix() if root != here and root.is_relative_to(here) else ""
 
 
 def rendered(compiled: Compiled, form: str, folder: str, environment: str) -> str:

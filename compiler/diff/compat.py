@@ -23,7 +23,8 @@ from meshplan.compiler.diff.compat_facts import (
     values_of,
     weight,
 )
-from meshplan.compiler.diff.compat_schema import GROUPS, Choice, Conjunction, Node, Sameness, Side, measured
+from meshplan.compiler.diff.compat_schema import GROUPS, Choice, Conjunction, Side
+from meshplan.compiler.diff.compat_values import Node, Sameness, measured
 from meshplan.compiler.diff.compat_verdict import (
     MAX_REASONS,
     YES,

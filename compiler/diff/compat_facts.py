@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from meshplan.compiler.diff.compat_schema import TYPES, Node, Sameness, as_list, as_node
+from meshplan.compiler.diff.compat_schema import TYPES
+from meshplan.compiler.diff.compat_values import Node, Sameness, as_list, as_node
 
 EVERY: Final = frozenset[str]().union(*TYPES.values())
 NUMERIC: Final = TYPES["number"]

@@ -99,10 +99,7 @@ def _operation(
         "annotations": {"readOnlyHint": effect == "read", "destructiveHint": effect == "destructive"},
     }
     known = context.capabilities[target]
-    context.capabilities = {
-        **context.capabilities,
-        made: KnownCapability(made, locked(shown), effect, known.effect_from, known.tags),
-    }
+    context.make(KnownCapability(made, locked(shown), effect, known.effect_from, known.tags))
     return ResolvedOperation(
         target,
         _arguments(context, signature, mapped, definition, path),

@@ -33,7 +33,9 @@ class Context:
     texts: Mapping[str, str]
     lost: frozenset[str]
     misnamed: frozenset[str]
-    capabilities: Mapping[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
+    capabilities: dict[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
+    made: dict[str, list[CapabilityKey]] = field(default_factory=dict[str, list[CapabilityKey]])
+    """The tools of each `binding:NAME` and `workflow:NAME`."""
     found: list[Diagnostic] = field(default_factory=list[Diagnostic])
     _used: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _missed: dict[tuple[str, str, str], list[Diagnostic]] = field(
@@ -47,6 +49,11 @@ class Context:
             raise ValueError("names are resolved after the mesh is read")
         whole = draft.whole or draft.root
         return cls(draft.root, whole, draft.mesh, draft.locks, draft.texts, draft.lost, draft.misnamed)
+
+    def make(self, known: KnownCapability) -> None:
+        """A tool that a binding or a workflow makes joins the known capabilities."""
+        self.capabilities[known.key] = known
+        self.made.setdefault(known.key.server, []).append(known.key)
 
     def place(self, path: Path, stretch: Stretch | None = None, *, key: bool = False) -> Span:
         """Where ``path`` stands (its key with ``key``), or a stretch of the text there."""

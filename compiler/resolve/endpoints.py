@@ -81,7 +81,7 @@ def _of_server(context: Context, include: ServerInclude, live: dict[str, Path], 
 def _of_binding(context: Context, include: BindingInclude, path: Path) -> list[ResolvedOffer]:
     if not context.known("binding", include.binding, context.mesh.bindings, (*path, "binding")):
         return []
-    made = [key for key in context.capabilities if key.server == f"binding:{include.binding}"]
+    made = context.made.get(f"binding:{include.binding}", [])
     if include.operations:
         names = operations_of(context, include.binding)
         wanted = {

@@ -144,7 +144,7 @@ def named_servers(context: Context, server: str | list[str], path: Path) -> list
 
 def _made(context: Context, maker: str, reach: Reach, path: Path) -> list[CapabilityKey]:
     """The tools of a binding or workflow, narrowed to the operations that are named."""
-    keys = [key for key in context.capabilities if key.server == maker]
+    keys = context.made.get(maker, [])
     if not reach.operations:
         return keys
     names = operations_of(context, maker)

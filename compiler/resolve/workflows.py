@@ -50,8 +50,7 @@ def _workflow(context: Context, name: str, workflow: Workflow) -> ResolvedWorkfl
         "inputSchema": workflow.input,
         "annotations": {"readOnlyHint": effect == "read", "destructiveHint": effect == "destructive"},
     }
-    known = KnownCapability(made_tool, locked(shown), effect, "declared", tuple(sorted(tags)))
-    context.capabilities = {**context.capabilities, made_tool: known}
+    context.make(KnownCapability(made_tool, locked(shown), effect, "declared", tuple(sorted(tags))))
     return ResolvedWorkflow(name, workflow.run_as, tuple(steps), cast("JsonValue", output), path)
 
 

@@ -44,9 +44,11 @@ class Input:
 
 @cache
 def corpus() -> tuple[Input, ...]:
-    """Every case, and more often the full language."""
-    paths = [*sorted(CASES.glob("*/*.yaml")), *[CASES / "ok/full-language.yaml"] * 40]
-    return tuple(_read(path.read_bytes().decode()) for path in paths)
+    """Every case, and as often a sound one."""
+    paths = sorted(CASES.glob("*/*.yaml"))
+    sound = [path for path in paths if path.parent.name == "ok"]
+    read = {path: _read(path.read_bytes().decode()) for path in paths}
+    return tuple(read[path] for path in (*paths, *sound * (len(paths) // len(sound))))
 
 
 def _read(text: str) -> Input:
@@ -181,8 +183,8 @@ def outcome(given: Input) -> tuple[bool, Diagnostics]:
     for diagnostic in compiled.diagnostics:
         for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
             assert 1 <= span.line <= span.end_line
-            assert 1 <= span.column
+            assert span.column >= 1
             assert 0 <= span.start <= span.end <= max(1, len(compiled.texts.get(span.file, " ")) + 1)
-    shown = render_text(view(compiled.diagnostics, compiled.texts))
+    shown = render_text(view(compiled.diagnostics[:10], compiled.texts))
     assert bool(shown) == bool(compiled.diagnostics)
     return compiled.bundle is not None, compiled.diagnostics

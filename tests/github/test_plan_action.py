@@ -29,6 +29,15 @@ def opened(repository, tmp_path):
     return make
 
 
+@pytest.fixture
+def echo(tmp_path):
+    """A mesh that prints its arguments and ends with the exit code that it is told."""
+    path = tmp_path / "echo"
+    path.write_text('#!/bin/sh\necho "$@"\nexit "${CODE:-0}"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
 def reports(runner, name="mesh-plan"):
     return sorted(path.name for path in (runner.folder / name).iterdir())
 
@@ -60,8 +69,20 @@ def test_the_gate_fails_after_the_reports_are_there(opened):
     assert "::error title=mesh::a BREAKING or WIDENING change is not acknowledged" in done.said["Judge"]
 
 
-def test_a_gate_that_is_misspelt_does_not_stand_open(opened):
-    assert opened(WIDER).run("plan", gate="yes").code == 64
+@pytest.mark.parametrize(
+    ("code", "gate", "verdict"),
+    [
+        *((0, "true", 0), (2, "true", 0), (3, "false", 0), (3, "true", 3), (3, "yes", 64), (0, "", 64)),
+        *((1, "false", 1), (6, "false", 6), (7, "false", 7), (70, "false", 70), (99, "false", 99)),
+    ],
+)
+def test_the_verdict_follows_from_the_worst_code(opened, echo, code, gate, verdict):
+    runner = opened(BASE)
+    runner.mesh, runner.environment = echo, {"CODE": str(code)}
+    done = runner.run("plan", gate=gate)
+    assert (done.outputs["code"], done.code) == (str(code), verdict)
+    assert ("plan.json" in reports(runner)) is (code in (0, 2, 3))
+    assert "plan.md" in reports(runner)
 
 
 def test_no_change_passes_the_gate(opened):
@@ -141,14 +162,14 @@ def test_the_merge_is_compared_with_what_it_was_merged_into_in_a_shallow_clone(r
     assert "no change" in done.summary
 
 
-def test_the_base_of_the_event_is_fetched_exactly(repository, tmp_path):
+def test_the_base_of_the_event_is_fetched_exactly(repository, tmp_path, echo):
     base = repository.git("rev-parse", "HEAD")
     repository.commit(BASE.replace("acme", "between"))
     head = repository.commit(WIDER)
     made = clone(repository, tmp_path / "clone", head)
-    done = Runner(tmp_path / "temp", made.folder, pull_request(base, head)).run("plan")
-    assert done.code == 0, done.said
-    assert f"git:{base}" in done.summary
+    done = Runner(tmp_path / "temp", made.folder, pull_request(base, head), mesh=echo).run("plan")
+    assert f"git:{base}" in done.summary, done.said
+    assert made.git("cat-file", "-t", base) == "commit"
 
 
 def test_a_base_that_is_not_to_be_had_is_refused_loudly(repository, tmp_path):
@@ -181,13 +202,13 @@ def test_inputs_that_cannot_be_meant_are_refused(opened, inputs, complaint):
     assert complaint in done.said["Report"]
 
 
-def test_other_events_have_a_base_too(repository, tmp_path):
+def test_other_events_have_a_base_too(repository, tmp_path, echo):
     base = repository.git("rev-parse", "HEAD")
     repository.commit(WIDER)
     for event in ({"merge_group": {"base_sha": base}}, {"before": base}):
-        runner = Runner(tmp_path / "temp", repository.folder, event)
+        runner = Runner(tmp_path / "temp", repository.folder, event, mesh=echo)
         done = runner.run("plan")
-        assert f"git:{base}" in done.summary
+        assert f"plan --against git:{base} --exit-code" in done.summary
         assert "pull-request" not in reports(runner)
 
 
