@@ -25,10 +25,40 @@ TOKENS = (
     *("\n  ", "\n- ", ": ", "&a ", "*a ", "<<: ", "!!str ", "---\n", "...\n", "{{ x }}", "${param.region}", "${param."),
     *("null", "true", "no", "0x1f", "012", "1e999", "12:30", ".inf", "-1", "99999999999999999999", "2027-02-30"),
     *("servers:", "virtual:", "roles:", "grants:", "include: ['*.yaml']", "when: ", "patch: [", "set: ", "tools: all"),
-    *("notes", "tickets", "args.", "has(", " && ", " in ", "principal.teams", "steps.note", "[own]", "'" * 30, "((" * 30),
+    *(
+        "notes",
+        "tickets",
+        "args.",
+        "has(",
+        " && ",
+        " in ",
+        "principal.teams",
+        "steps.note",
+        "[own]",
+        "'" * 30,
+        "((" * 30,
+    ),
     *("x" * 3000, "[" * 70, "{a: " * 70, "a.b" * 500, "*" * 200, "\u0000", "\ud83d", "\u2028", "\x85"),
 )
-VALUES = [None, True, False, 0, -1, 7, 10**18, 1.5, "", "x", "all", "read", "notes", "*", "**", "${param.region}", "30s"]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    7,
+    10**18,
+    1.5,
+    "",
+    "x",
+    "all",
+    "read",
+    "notes",
+    "*",
+    "**",
+    "${param.region}",
+    "30s",
+]
 VALUES += ["https://x.example/mcp", "args.id > 0", "a.b[c]", [], [[]], {}, [None], {"": None}, {"env": "X"}, ["x"] * 50]
 VALUES += [{"server": "notes"}, {"team": "engineering"}, {"a": {"b": {"c": {}}}}, "\n", "é" * 200, "é\u202e", "[" * 40]
 
