@@ -186,7 +186,7 @@ def test_every_slug_has_an_example() -> None:
 def test_a_value_of_another_type_than_expected() -> None:
     ir, problems = compile_expression("args.count", ENV, STRING)
     assert ir is None
-    assert problems == [Problem("wrong-result", 0, 10, "expected string, and this is int")]
+    assert problems == [Problem("wrong-result", 0, 10, "expected string, and this is int", "convert it: string(…)")]
     assert compile_expression("string(args.count)", ENV, STRING)[1] == []
     assert compile_expression("{'title': args.owner}", ENV, DYN)[1] == []
 
