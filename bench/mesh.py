@@ -1,148 +1,119 @@
-"""A mesh of a large company, made up: 400 servers, 120 virtual MCPs, 300 bindings, 60 roles, about 10,000 lines, and its locks."""
+"""A large mesh, made up: servers with locked tools, endpoints, bindings, roles and grants, about 25 lines a server."""
 
 from __future__ import annotations
 
-import random
-import re
+import sys
 from pathlib import Path
-from typing import Any
 
 from meshplan.compiler.lockfile import ServerLock, lock_path, locked, write_lock
 from meshplan.schemas.capability import CapabilityKey
 
-SERVERS, VIRTUAL, BINDINGS, ROLES, TEAMS = 400, 120, 300, 60, 80
-TOOLS = 12
-AREAS = ("billing", "catalog", "crm", "docs", "files", "hr", "mail", "metrics", "notes", "search", "tickets", "wiki")
-NOUNS = ("account", "asset", "contract", "customer", "entry", "event", "invoice", "item", "order", "record", "report")
-VERBS = (("list", "read"), ("get", "read"), ("search", "read"), ("create", "write"), ("update", "write"), ("delete", "destructive"))  # fmt: skip
+WORDS = ("issue", "file", "order", "ticket", "invoice", "page", "user", "branch", "event", "report")
+VERBS = ("get", "list", "search", "create", "update", "delete")
 
 
-def write_mesh(root: Path, seed: int = 1) -> str:
-    """Write mesh.yaml and mesh.lock below ``root``; returns the text of mesh.yaml."""
-    rng = random.Random(seed)
-    names = [f"{AREAS[number % len(AREAS)]}-{number}" for number in range(SERVERS)]
-    tools = {name: tool_names(number) for number, name in enumerate(names)}
-    text = mesh_text(rng, names, tools)
-    for number, name in enumerate(names):
-        path = root / lock_path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(lock_text(name, number, tools[name]))
-    (root / "mesh.yaml").write_text(text)
-    return text
-
-
-def tool_names(number: int) -> list[str]:
-    first, second = NOUNS[number % len(NOUNS)], NOUNS[(number * 7 + 3) % len(NOUNS)]
-    nouns = (first, second if second != first else "note")
-    return [f"{verb}_{noun}" for noun in nouns for verb, _ in VERBS][:TOOLS]
-
-
-def lock_text(name: str, number: int, tools: list[str]) -> str:
-    definitions = {CapabilityKey(name, "tool", tool): locked(definition(tool)) for tool in tools}
-    identity: dict[str, Any] = (
-        {"kind": "http", "url": f"https://{name}.example/mcp"}
-        if number % 3
-        else {"kind": "stdio", "argv": ["python", "-m", name.replace("-", "_")], "cwd": "."}
-    )
-    info = {"name": name, "version": "1.4.2"}
-    return write_lock(ServerLock(name, identity, "2026-07-28", info, {"tools": {}}, None, definitions))
-
-
-def definition(tool: str) -> dict[str, Any]:
-    verb, noun = tool.split("_")
-    effect = dict(VERBS)[verb]
-    properties: dict[str, Any] = {
-        "id": {"type": "string", "description": f"which {noun} is meant, as {tool} of the same server gives it"},
-        "query": {"type": "string", "description": "words that must occur, in any order; quotes keep them together"},
-        "limit": {"type": "integer", "minimum": 1, "maximum": 200, "description": "how many to return at most"},
-        "owner": {"type": "string", "description": "the account that owns it; left out, the caller's own"},
-        "state": {"type": "string", "enum": ["open", "closed", "archived"], "description": "in which state it must be"},
-        "data": {"type": "object", "properties": {"title": {"type": "string"}, "tags": {"type": "array"}}},
+def tool(server: int, number: int, size: int) -> dict[str, object]:
+    """One tool; ``size`` is about how many bytes its description has."""
+    verb, word = VERBS[number % len(VERBS)], WORDS[(server + number) % len(WORDS)]
+    annotations = {"readOnlyHint": verb in ("get", "list", "search"), "destructiveHint": verb == "delete"}
+    schema = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer", "description": f"the {word}'s number"},
+            "owner": {"type": "string", "description": "who owns it", "maxLength": 100},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["id"],
     }
-    return {
-        "name": tool,
-        "title": tool.replace("_", " "),
-        "description": f"{verb} {noun}s: a made-up tool with a description of the usual length, which says what "
-        "happens, what comes back, and what the caller should do with it next",
-        "inputSchema": {"type": "object", "properties": properties, "required": ["id"]},
-        "annotations": {"readOnlyHint": effect == "read", "destructiveHint": effect == "destructive"},
-    }
+    text = f"{verb} one {word} of server {server}. " + f"It is the {word} that was meant. " * (size // 36)
+    return {"name": f"{verb}_{word}_{number}", "description": text, "inputSchema": schema, "annotations": annotations}
 
 
-def mesh_text(rng: random.Random, names: list[str], tools: dict[str, list[str]]) -> str:
-    parts = ["mesh: v1\nname: acme\n", "servers:\n"]
-    parts += [server(name, number, tools[name]) for number, name in enumerate(names)]
-    parts.append("bindings:\n")
-    parts += [binding(f"b-{number}", names[number], tools[names[number]]) for number in range(BINDINGS)]
-    parts.append("virtual:\n")
-    parts += [virtual(rng, number, names, tools) for number in range(VIRTUAL)]
-    parts.append(identity())
-    parts.append("roles:\n")
-    parts += [role(rng, number, names, tools) for number in range(ROLES)]
-    parts.append("grants:\n")
-    parts += [f"  - role: role-{n % ROLES}\n    to:\n      - team: team-{n % TEAMS}\n" for n in range(TEAMS)]
-    parts.append("budgets:\n")
-    parts += [f"  month-{n}:\n    of: {{team: team-{n}}}\n    limit: 1000 calls\n    per: month\n" for n in range(60)]
-    return "".join(parts)
+def locks(servers: int, tools: int, size: int) -> dict[str, str]:
+    """The lock files, by path."""
+    made: dict[str, str] = {}
+    for server in range(servers):
+        name = f"server-{server}"
+        definitions = {
+            CapabilityKey(name, "tool", str(d["name"])): locked(d)
+            for d in (tool(server, n, size) for n in range(tools))
+        }
+        identity = {"kind": "http", "url": f"https://s{server}.example/mcp"}
+        lock = ServerLock(name, identity, "2026-07-28", {"name": name}, {"tools": {}}, None, definitions)
+        made[lock_path(name)] = write_lock(lock)
+    return made
 
 
-def server(name: str, number: int, tools: list[str]) -> str:
-    how = f"http: https://{name}.example/mcp" if number % 3 else f"stdio: [python, -m, {name.replace('-', '_')}]"
-    more = "    headers:\n      X-Team: platform\n" if number % 3 else "    env:\n      LOG: info\n"
-    return (
-        f"  {name}:\n    {how}\n{more}    timeout: {10 + number % 50}s\n    retry:\n      attempts: 3\n      backoff: 200ms\n"
-        f"    effects:\n      destructive: [{tools[5]}]\n    tags:\n      private-data: [get_*]\n"
-    )
+def text(servers: int, *, endpoints: int = 120, roles: int = 60, bindings: int = 300) -> str:
+    """mesh.yaml."""
+    lines = ["mesh: v1", "name: large", "servers:"]
+    for s in range(servers):
+        lines += [
+            f"  server-{s}:",
+            f"    http: https://s{s}.example/mcp",
+            "    headers:",
+            "      X-Team: platform",
+            f"    auth: {{bearer: {{env: TOKEN_{s}}}}}",
+            "    timeout: 30s",
+            "    retry:",
+            "      attempts: 3",
+            "      backoff: 200ms",
+            "    effects:",
+            "      destructive: [delete_*]",
+        ]
+    lines.append("contracts:")
+    lines.append("  reader/v1:")
+    lines.append("    operations:")
+    lines.append("      GET: {input: {type: object, properties: {id: {type: integer}}, required: [id]}}")
+    lines.append("bindings:")
+    for b in range(min(bindings, servers)):
+        word = WORDS[b % len(WORDS)]
+        lines += [
+            f"  binding-{b}:",
+            "    contract: reader/v1",
+            f"    as: thing-{b}",
+            f"    provider: server-{b}",
+            "    map:",
+            "      GET:",
+            f"        tool: get_{word}_0",
+            "        in:",
+            "          id: args.id",
+        ]
+    lines.append("virtual:")
+    per = max(1, servers // endpoints)
+    for e in range(endpoints):
+        lines += [f"  endpoint-{e}:", "    strategy: passthrough", "    include:"]
+        for k in range(per):
+            s = (e * per + k) % servers
+            lines += [f"      - server: server-{s}", "        tools: all", f"        prefix: s{s}_"]
+        if e < bindings:
+            lines.append(f"      - binding: binding-{e % min(bindings, servers)}")
+    teams = ", ".join(f"team-{r}: {{}}" for r in range(roles))
+    lines += ["identity:", f"  teams: {{{teams}}}", "roles:"]
+    for r in range(roles):
+        lines += [f"  role-{r}:", "    allow:"]
+        for k in range(8):
+            lines += [f"      - server: server-{(r * 8 + k) % servers}", "        tools: {effect: [read, write]}"]
+        lines += [
+            "      - when: \"args.id > 0 && 'team-0' in principal.teams\"",
+            f"        server: server-{r % servers}",
+            "        tools: [get_*]",
+        ]
+        lines += ["    deny:", "      - {effect: destructive}"]
+    lines.append("grants:")
+    for r in range(roles):
+        lines += [f"  - role: role-{r}", "    to:", f"      - team: team-{r}"]
+    return "\n".join(lines) + "\n"
 
 
-def binding(name: str, provider: str, tools: list[str]) -> str:
-    return (
-        f"  {name}:\n    contract: collection/v1\n    as: {name.replace('-', '_')}\n    provider: {provider}\n    map:\n"
-        f"      LIST:\n        tool: {tools[0]}\n        in: {{id: \"'all'\", limit: args.limit}}\n        out: {{items: result.items}}\n"
-        f"      GET:\n        tool: {tools[1]}\n        in: {{id: args.id}}\n        out: {{item: result}}\n"
-    )
+def write(folder: Path, *, servers: int = 400, tools: int = 5, size: int = 200) -> Path:
+    """Write the mesh and its locks."""
+    (folder / "mesh.lock").mkdir(parents=True, exist_ok=True)
+    (folder / "mesh.yaml").write_text(text(servers))
+    for path, content in locks(servers, tools, size).items():
+        (folder / path).write_text(content)
+    return folder
 
 
-def virtual(rng: random.Random, number: int, names: list[str], tools: dict[str, list[str]]) -> str:
-    chosen = rng.sample(names, 4)
-    lines = [f"  desk-{number}:\n    description: what team {number} works with\n    include:\n"]
-    for index, name in enumerate(chosen):
-        lines.append(
-            f"      - server: {name}\n        tools: [get_*, list_*, {tools[name][3]}]\n        prefix: p{index}_\n"
-        )
-    lines.append(f"      - binding: b-{number}\n        prefix: b_\n")
-    tool = f"p0_{tools[chosen[0]][3]}"
-    lines.append(f"    tools:\n      {tool}:\n        description: as the team calls it\n        set: {{owner: team}}\n")
-    return "".join(lines)
-
-
-def identity() -> str:
-    teams = "".join(f"    team-{n}:\n      issuer: corp\n      claim: groups\n      has: t{n}\n" for n in range(TEAMS))
-    return f"identity:\n  issuers:\n    corp: {{jwt: https://idp.example}}\n  teams:\n{teams}"
-
-
-def role(rng: random.Random, number: int, names: list[str], tools: dict[str, list[str]]) -> str:
-    lines = [f"  role-{number}:\n    allow:\n      - tools: {{effect: read}}\n      - binding: b-{number}\n"]
-    for name in rng.sample(names, 5):
-        lines.append(
-            f"      - server: {name}\n        tools: [{tools[name][3]}, {tools[name][4]}]\n"
-            f"        when: \"has(args.owner) && args.owner == 'team' && args.id != ''\"\n"
-        )
-    lines.append("    deny:\n      - effect: destructive\n")
-    return "".join(lines)
-
-
-def with_typos(text: str, count: int, seed: int = 2) -> str:
-    """The text with so many keys and names misspelt."""
-    rng = random.Random(seed)
-    places = [
-        match
-        for match in re.finditer(r"^ +(?:- )?(timeout|retry|prefix|effects|provider|server|tools): ?(\S*)", text, re.MULTILINE)
-        if match[1] != "server" or match[2] in text
-    ]
-    for match in sorted(rng.sample(places, count), key=lambda found: found.start(), reverse=True):
-        group = 2 if match[1] in ("server", "provider") else 1
-        start, word = match.start(group), match[group]
-        at = rng.randrange(1, len(word) - 1)
-        text = text[: start + at] + text[start + at + 1 :]
-    return text
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), servers=int(sys.argv[2]), tools=int(sys.argv[3]), size=int(sys.argv[4]))
