@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix bench conformance schemas docs clean
+.PHONY: up test check fix bench fuzz schemas docs clean
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -34,6 +34,9 @@ docs: .venv/installed
 
 bench: .venv/test
 	$(BIN)/python bench/run.py
+
+fuzz: .venv/test
+	$(BIN)/python bench/fuzz.py
 
 clean:
 	rm -rf .venv .mesh build
