@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -31,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "say what a diagnostic means and how to resolve it"),
     "schema": ("schema", "print the JSON Schema of mesh.yaml or of the plan"),
 }
+
+
+LONG_LIVED = frozenset({"serve", "stdio", "up", "lsp", "init"})
+"""Commands that go on until they are told to stop, or start one that does."""
 
 
 class LazyGroup(click.Group):
@@ -90,6 +95,8 @@ def mesh(ctx: click.Context, directory: Path, file: str, environment: str | None
 
 def main() -> None:
     """Run `mesh`; never ends in a traceback unless MESH_TRACEBACK is set."""
+    if not LONG_LIVED.intersection(sys.argv[1:]):
+        gc.disable()  # a compilation makes much and drops little: looking for cycles would cost a third of it
     sys.exit(run(sys.argv[1:]))
 
 

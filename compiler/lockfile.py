@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from meshplan.compiler.reader import Reader
@@ -118,8 +119,12 @@ def read_lock(reader: Reader, server: str, environment: str | None = None) -> Se
     """
     own = reader.read(lock_path(server, environment)) if environment else None
     text = own if own is not None else reader.read(lock_path(server))
-    if text is None:
-        return None
+    return None if text is None else _believed(server, text)
+
+
+@lru_cache(maxsize=512)
+def _believed(server: str, text: str) -> ServerLock:
+    """Read and verify one lock; a text that was verified once is the same lock again, as long as the process lives."""
     try:
         fractions: list[jsontext.Number] = []
         found = cast("dict[str, Any]", jsontext.parse(text, exact=True, fractions=fractions))

@@ -19,38 +19,44 @@ def locks(draft: Draft) -> tuple[Draft, Diagnostics]:
         return draft, ()
     read: dict[str, ServerLock] = {}
     found: list[Diagnostic] = []
-    misnamed: set[str] = set()
+    missing: list[str] = []
     for name, server in draft.mesh.servers.items():
-        span = locate(draft.root, ("servers", name)).key_span()
         try:
             lock = read_lock(draft.reader, name, draft.environment)
         except LockError as error:
-            message = f"the lock of `{name}` cannot be used: {error}"
-            found.append(
-                report("lock-damaged", span, message, help=f"run `mesh lock --update {name}` and review the change")
-            )
+            found.append(_finding(draft, "lock-damaged", name, f"the lock of `{name}` cannot be used: {error}"))
             continue
         if lock is None:
-            meant = _locked_otherwise(draft, name)
-            misnamed |= {meant} if meant else set()
-            advice = (
-                f"did you mean `{meant}`, which is locked?"
-                if meant
-                else f"run `mesh lock`, which writes `{lock_path(name)}`"
-            )
-            found.append(report("not-locked", span, f"the server `{name}` is not locked", help=advice))
-        else:
-            read[name] = lock
-            if dict(lock.transport) != transport_identity(server):
-                stale = f"the lock of `{name}` was made for another transport than mesh.yaml has"
-                found.append(
-                    report("lock-stale", span, stale, help=f"run `mesh lock --update {name}` and review the change")
-                )
-    return replace(draft, locks=read, misnamed=frozenset(misnamed)), tuple(found)
+            missing.append(name)
+            continue
+        read[name] = lock
+        if dict(lock.transport) != transport_identity(server):
+            stale = f"the lock of `{name}` was made for another transport than mesh.yaml has"
+            found.append(_finding(draft, "lock-stale", name, stale))
+    misnamed = _locked_otherwise(draft, missing)
+    found += [_not_locked(draft, name, misnamed.get(name)) for name in missing]
+    return replace(draft, locks=read, misnamed=frozenset(misnamed.values())), tuple(found)
 
 
-def _locked_otherwise(draft: Draft, name: str) -> str | None:
-    """A name like ``name`` that has a lock and that no server has: the server's name is misspelt, and not the rest."""
+def _finding(draft: Draft, slug: str, name: str, message: str, advice: str | None = None) -> Diagnostic:
+    if draft.root is None:
+        raise ValueError("locks are read after the mesh")
+    span = locate(draft.root, ("servers", name)).key_span()
+    return report(slug, span, message, help=advice or f"run `mesh lock --update {name}` and review the change")
+
+
+def _not_locked(draft: Draft, name: str, meant: str | None) -> Diagnostic:
+    advice = f"run `mesh lock`, which writes `{lock_path(name)}`"
+    if meant:
+        advice = f"did you mean `{meant}`, which is locked? otherwise {advice}"
+    return _finding(draft, "not-locked", name, f"the server `{name}` is not locked", advice)
+
+
+def _locked_otherwise(draft: Draft, missing: list[str]) -> dict[str, str]:
+    """Servers without a lock to a name like theirs that has one and that no server has: theirs may be misspelt."""
+    if not missing or draft.mesh is None:
+        return {}
     locked = {PurePosixPath(path).stem for path in draft.reader.names(lock_path("*"))}
-    declared = draft.mesh.servers if draft.mesh else {}
-    return closest(name, locked - set(declared) - draft.lost)
+    unclaimed = locked - set(draft.mesh.servers) - draft.lost
+    found = {name: closest(name, unclaimed) for name in missing} if unclaimed else {}
+    return {name: meant for name, meant in found.items() if meant is not None}

@@ -136,6 +136,13 @@ def place_of(node: Any, part: Part) -> At | None:
     return node.at[part] if isinstance(node, SeqNode) and isinstance(part, int) else None
 
 
+def shallow(node: Any) -> Any:
+    """A copy of one container that shares what it holds."""
+    copy: Any = MapNode(node) if isinstance(node, MapNode) else SeqNode(node)
+    copy.at, copy.here, copy.hurt = node.at.copy(), node.here, node.hurt
+    return copy
+
+
 def copied(value: Any) -> Any:
     """A deep copy of containers and their places; scalars are shared."""
     if isinstance(value, MapNode):

@@ -53,7 +53,7 @@ def ambiguity(text: str) -> Ambiguity | None:
         return None
     if text.lower() in _YAML_11_BOOL:
         return Ambiguity("a truth value in YAML 1.1, text in YAML 1.2", "write `true` or `false`, or quote the text")
-    if _INT.match(text):
+    if text[0].isalpha() or _INT.match(text):
         return None
     for pattern, reading, help in _READINGS:
         if pattern.match(text):

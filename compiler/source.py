@@ -25,8 +25,11 @@ from meshplan.compiler.scalars import ambiguity, plain_value
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_NODES = 1_000_000
+MAX_NODES = 200_000
 
+_Read = tuple[Any, Mark, Mark, str | None]
+"""A value with where it begins and ends, and how it is quoted."""
+_BLANK = re.compile(r"[^\S ]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HIDDEN = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
@@ -113,31 +116,30 @@ class _Builder:
         next_event()
         if isinstance(next_event(), StreamEndEvent):
             self._stop("empty-file", Point(0, 0, 0), Point(0, 0, 0), "the file holds no document")
-        root, at = self._node(next_event(), 0)
+        root, start, end, _ = self._node(next_event(), 0)
         if root is None:
-            self._stop("empty-file", at.start, at.end, "the file holds no document")
+            self._stop("empty-file", start, end, "the file holds no document")
         next_event()
         after = next_event()
         if not isinstance(after, StreamEndEvent):
             self._stop("several-documents", after.start_mark, after.end_mark, "the file holds more than one document")
         return root
 
-    def _node(self, event: Any, depth: int) -> tuple[Any, At]:
+    def _node(self, event: Any, depth: int) -> _Read:
         self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            self._stop("too-deep", event.start_mark, event.end_mark, f"nested deeper than {MAX_DEPTH} levels")
-        if not self._stands_for_itself(event):
+        if self._nodes > MAX_NODES:
+            self._stop("too-large", event.start_mark, event.end_mark, f"the file holds more than {MAX_NODES:,} values")
+        kind = cast("type[object]", type(event))
+        if (kind is AliasEvent or event.anchor is not None or event.tag is not None) and not self._stands(event):
             self._skip(event)
-            return POISON, self._at(event, event)
-        if isinstance(event, ScalarEvent):
-            return self._scalar(event), At(
-                self.file, event.start_mark, event.end_mark, event.start_mark, event.end_mark, event.style or None
-            )
-        if isinstance(event, SequenceStartEvent):
-            return self._sequence(event, depth)
-        return self._mapping(cast("MappingStartEvent", event), depth)
+            return POISON, event.start_mark, event.end_mark, None
+        if kind is ScalarEvent:
+            return self._scalar(event), event.start_mark, event.end_mark, event.style or None
+        if depth > MAX_DEPTH:
+            self._stop("too-deep", event.start_mark, event.end_mark, f"nested deeper than {MAX_DEPTH} levels")
+        return self._sequence(event, depth) if kind is SequenceStartEvent else self._mapping(event, depth)
 
-    def _stands_for_itself(self, event: Any) -> bool:
+    def _stands(self, event: Any) -> bool:
         """Whether the value or key has no tag; an alias or anchor ends the reading."""
         if isinstance(event, AliasEvent):
             glob = f"put a glob in quotes, `'*{event.anchor}'`; otherwise write out what it stands for"
@@ -152,9 +154,9 @@ class _Builder:
         return False
 
     def _scalar(self, event: Any) -> Any:
-        if event.style or not event.implicit[0]:
-            return event.value
         text: str = event.value
+        if event.style or not event.implicit[0]:
+            return text
         why = ambiguity(text)
         if why is None:
             return plain_value(text)
@@ -170,81 +172,75 @@ class _Builder:
         )
         return POISON
 
-    def _sequence(self, event: Any, depth: int) -> tuple[SeqNode, At]:
+    def _sequence(self, event: Any, depth: int) -> _Read:
         node = SeqNode()
         node.at, node.hurt = [], False
-        end: Any = event
-        while not isinstance(entry := self._loader.get_event(), SequenceEndEvent):
-            value, at = self._node(entry, depth + 1)
+        last: Any = event
+        while type(entry := self._loader.get_event()) is not SequenceEndEvent:
+            value, start, last, style = self._node(entry, depth + 1)
             node.append(value)
-            node.at.append(at)
-            end = at.end
-        node.here = self._closed(event, end, entry)
-        return node, node.here
+            node.at.append(At(self.file, start, last, start, last, style))
+        return self._closed(node, event, last, entry)
 
-    def _mapping(self, event: Any, depth: int) -> tuple[Any, At]:
+    def _mapping(self, event: Any, depth: int) -> _Read:
         node = MapNode()
-        node.at = {}
-        end: Any = event
-        refused = False
-        while not isinstance(entry := self._loader.get_event(), MappingEndEvent):
-            value, at = self._entry(node, entry, depth)
-            end = at.end
-            if value is not None:
-                node[value[0]] = value[1]
-                node.at[value[0]] = at
+        node.at, node.hurt = {}, False
+        last: Any = event
+        while type(key := self._loader.get_event()) is not MappingEndEvent:
+            name = self._key(key)
+            value, start, last, style = self._node(self._loader.get_event(), depth + 1)
+            at = At(self.file, key.start_mark, key.end_mark, start, last, style)
+            if name is None or not self._is_first(node, name, at):
+                node.hurt = True
             else:
-                refused = True
-        node.here, node.hurt = self._closed(event, end, entry), refused
-        return (POISON if refused and not node else node), node.here
+                node[name], node.at[name] = value, at
+        read = self._closed(node, event, last, key)
+        return (POISON, *read[1:]) if node.hurt and not node else read
 
-    def _entry(self, node: MapNode, key: Any, depth: int) -> tuple[tuple[str, Any] | None, At]:
-        """One key and its value; a key that cannot stand gives no entry."""
-        name = self._key(key)
-        if name == "<<" and not key.style:
-            self._stop_at_alias(key, "the merge key `<<` is not taken here")
-        value, at = self._node(self._loader.get_event(), depth + 1)
-        at = At(self.file, key.start_mark, key.end_mark, at.start, at.end, at.style)
-        if name is not None and name in node.at:
-            first = node.at[name].key_span()
-            self.found.append(
-                report(
-                    "duplicate-key",
-                    at.key_span(),
-                    f"the key `{name}` is given twice",
-                    labels=(Label(first, "first given here"),),
-                    help="keep one of the two",
-                )
+    def _is_first(self, node: MapNode, name: str, at: At) -> bool:
+        if name not in node.at:
+            return True
+        first = node.at[name].key_span()
+        self.found.append(
+            report(
+                "duplicate-key",
+                at.key_span(),
+                f"the key `{name}` is given twice",
+                labels=(Label(first, "first given here"),),
+                help="keep one of the two",
             )
-            name = None
-        return (None if name is None else (name, value)), at
+        )
+        return False
 
     def _key(self, key: Any) -> str | None:
         """The key's text, or ``None`` where it has none that a reader can trust."""
-        if not self._stands_for_itself(key):
+        if (type(key) is AliasEvent or key.anchor is not None or key.tag is not None) and not self._stands(key):
             self._skip(key)
             return None
-        if not isinstance(key, ScalarEvent):
+        if type(key) is not ScalarEvent:
             advice = "name the key with text; a value that starts with `{{` is a template, and goes in quotes as text"
             self._once("key-not-text", key, "a key must be a plain word or a string", advice)
             self._skip(key)
             return None
         name: str = key.value
-        blank = next((char for char in name if char.isspace() and char != " "), None)
-        if blank is None or key.style:
+        if key.style:
             return name
-        message = f"the key holds the blank U+{ord(blank):04X}, which only looks like a space"
+        if name == "<<":
+            self._stop_at_alias(key, "the merge key `<<` is not taken here")
+        blank = _BLANK.search(name)
+        if blank is None:
+            return name
+        message = f"the key holds the blank U+{ord(blank.group()):04X}, which only looks like a space"
         self._once("hidden-character", key, message, "write ordinary spaces")
         return None
 
-    def _closed(self, start: Any, last: Any, close: Any) -> At:
+    def _closed(self, node: Any, start: Any, last: Any, close: Any) -> _Read:
         """A flow collection ends at its bracket; a block ends with its last item, not at the next token."""
+        begin: Mark = start.start_mark
         flow = close.end_mark.index > close.start_mark.index
         end: Mark = close.end_mark if flow else (last if last is not start else start.end_mark)
-        return At(self.file, start.start_mark, end, start.start_mark, end, None)
-
-    def _at(self, start: Any, end: Any) -> At:
-        return At(self.file, start.start_mark, end.end_mark, start.start_mark, end.end_mark, None)
+        node.here = At(self.file, begin, end, begin, end, None)
+        return node, begin, end, None
 
     def _skip(self, event: Any) -> None:
         """Read past a refused collection."""

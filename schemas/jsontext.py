@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any, Self, cast
 
 MAX_DEPTH = 128
@@ -79,23 +81,19 @@ def parse(text: str | bytes, *, exact: bool = False, fractions: list[Number] | N
     return value
 
 
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*"?')
+_NO_BRACKET = bytes(set(range(256)) - set(b'[]{}"'))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
 def _refuse_depth(source: str) -> None:
     if source.count("[") + source.count("{") <= MAX_DEPTH:
         return
-    depth = 0
-    inside = escaped = False
-    for char in source:
-        if inside:
-            inside = escaped or char != '"'
-            escaped = not escaped and char == "\\"
-        elif char == '"':
-            inside = True
-        elif char in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise JsonTextError(f"nested deeper than {MAX_DEPTH} levels")
-        elif char in "]}":
-            depth -= 1
+    plain = _ESCAPE.sub("", source) if "\\" in source else source
+    brackets = _STRING.sub(b"", plain.encode("utf-8", errors="replace").translate(None, _NO_BRACKET))
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise JsonTextError(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_surrogates(value: Any) -> None:

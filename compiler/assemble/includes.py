@@ -38,9 +38,11 @@ def _follow(reading: _Reading, file: str, document: MapNode, trail: tuple[tuple[
     wanted = document.get("include")
     if not isinstance(wanted, SeqNode):
         return
-    for pattern, at in zip(wanted, wanted.at, strict=True):
-        if not isinstance(pattern, str) or not pattern:
+    seen: set[str] = set()
+    for pattern, at in zip(wanted[:MAX_FILES], wanted.at, strict=False):
+        if not isinstance(pattern, str) or not pattern or pattern in seen:
             continue
+        seen.add(pattern)
         base = str(PurePosixPath(file).parent)
         path = pattern if base == "." else f"{base}/{pattern}"
         names = [name for name in reading.reader.names(path) if name != file or name == path]

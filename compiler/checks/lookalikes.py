@@ -41,6 +41,9 @@ def look_alikes(draft: Draft) -> list[Diagnostic]:
 
 def skeletons(name: str) -> tuple[str, str]:
     """What remains of a name for somebody who ignores case, and for somebody who only looks at shapes."""
+    if name.isascii() and name.isprintable():
+        seen = name.replace(" ", "")
+        return seen.lower().translate(_LOOKS), seen.translate(_SHAPES).lower().translate(_LOOKS)
     seen = "".join(char for char in unicodedata.normalize("NFKD", name) if unicodedata.category(char) not in _UNSEEN)
     return _plain(seen), _plain(seen.translate(_SHAPES))
 

@@ -85,6 +85,8 @@ def union(kinds: Iterable[Type]) -> Type:
     found: list[Type] = []
     for kind in kinds:
         found.extend(options(kind))
+    if len(found) == 1:
+        return found[0]
     merged = _merge_scalars(found)
     if not merged or len(merged) > MAX_OPTIONS or any(isinstance(option, Dyn) for option in merged):
         return DYN

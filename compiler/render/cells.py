@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from meshplan.compiler.render.view import shown
 
 TAB = 4
+LONG = 4_000
+"""Of a longer line only so many characters around the place are laid out at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Row:
 
 def row(line: str, first: int = 0, width: int = 140) -> Row:
     """Lay a line out; one that is too long is cut to about ``width`` cells around the column ``first`` (from 1)."""
+    if len(line) > LONG:
+        start = max(0, first - 1 - LONG // 2)
+        part = row(line[start : start + LONG], first - start, width)
+        rest = max(0, len(line) - start - LONG)
+        return Row(part.text, (0,) * start + part.at + (part.at[-1],) * rest)
     shapes: list[str] = []
     at = [0]
     for char in line:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
 from pydantic import JsonValue
 
 from meshplan.compiler.diagnostics import Path
-from meshplan.compiler.expressions import DYN, Env, arguments, from_schema
+from meshplan.compiler.expressions import DYN, Env
 from meshplan.compiler.lockfile import locked
 from meshplan.compiler.resolve.conditions import compile_at
 from meshplan.compiler.resolve.context import Context
@@ -23,6 +24,7 @@ from meshplan.schemas.surface import declared_arguments
 BUILT_IN = ("agent", "collection", "language-model", "workflow")
 
 
+@cache
 def built_in_contracts() -> dict[str, ContractEntry]:
     """The contracts that come with Meshplan, by name and version."""
     folder = files("meshplan.schemas") / "contracts"
@@ -84,7 +86,7 @@ def _operation(
     mapped: Mapped,
     path: Path,
 ) -> ResolvedOperation | None:
-    tools = context.locks[binding.provider].names("tool")
+    tools = context.names(binding.provider, "tool")
     if not context.known("tool", mapped.tool, tools, (*path, "tool"), of=binding.provider):
         return None
     target = CapabilityKey(binding.provider, "tool", mapped.tool)
@@ -99,7 +101,7 @@ def _operation(
         "annotations": {"readOnlyHint": effect == "read", "destructiveHint": effect == "destructive"},
     }
     known = context.capabilities[target]
-    context.make(KnownCapability(made, locked(shown), effect, known.effect_from, known.tags))
+    context.make(KnownCapability(made, locked(shown, plain=True), effect, known.effect_from, known.tags))
     return ResolvedOperation(
         target,
         _arguments(context, signature, mapped, definition, path),
@@ -116,12 +118,12 @@ def _arguments(
     schema = cast("dict[str, Any]", definition.get("inputSchema") or {})
     properties = cast("dict[str, Any]", schema.get("properties") or {})
     required = cast("list[str]", schema.get("required") or [])
-    env: Env = {"args": arguments(signature.input)}
+    env: Env = {"args": context.arguments(signature.input)}
     made: dict[str, JsonValue] = {}
     for argument, text in sorted(mapped.in_.items()):
         place = (*path, "in", argument)
         if context.known("argument", argument, declared_arguments(definition) or (), place, key=True):
-            expected, optional = from_schema(properties.get(argument, True)), argument not in required
+            expected, optional = context.values(properties.get(argument, True)), argument not in required
             made[argument] = cast("JsonValue", compile_at(context, place, text, env, expected, may_be_absent=optional))
     for argument in context.missing((*path, "in"), required, mapped.in_, made):
         context.say(
@@ -142,8 +144,8 @@ def _result(
         return None
     output = definition.get("outputSchema")
     env: Env = {
-        "result": DYN if output is None else from_schema(output),
-        "args": arguments(signature.input),
+        "result": DYN if output is None else context.values(output),
+        "args": context.arguments(signature.input),
     }
     fields = cast("dict[str, Any]", signature.output.get("properties") or {})
     required = cast("list[str]", signature.output.get("required") or [])
@@ -151,7 +153,7 @@ def _result(
     for name, text in sorted(mapped.out.items()):
         place = (*path, "out", name)
         if context.known("field", name, fields, place, key=True):
-            expected, optional = from_schema(fields[name]), name not in required
+            expected, optional = context.values(fields[name]), name not in required
             made[name] = cast("JsonValue", compile_at(context, place, text, env, expected, may_be_absent=optional))
     for name in context.missing((*path, "out"), required, mapped.out, made):
         context.say(

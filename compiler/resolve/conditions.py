@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.expressions import BOOL, DYN, Env, Expr, Ir, Problem, Type, arguments, check, lower, parse
 from meshplan.compiler.expressions import principal_type as principal
 from meshplan.compiler.resolve.context import Context
+from meshplan.compiler.resolve.relevance import relevant
 from meshplan.compiler.rules import report
 from meshplan.schemas.capability import CapabilityKey
 
@@ -31,22 +33,34 @@ def compile_at(
     ``may_be_absent``: what it makes is left out where it reads something that is not there, so that needs no guard.
     ``advice`` is on names that cannot be read here.
     """
-    tree, problems = parse(text)
-    if tree is not None:
-        problems = check(tree, env, expect)
+    ir, problems = _checked(context, text, env, expect)
     if may_be_absent:
         problems = [problem for problem in problems if problem.code_slug != "optional-unguarded"]
     for at, problem in enumerate(problems):
         if advice and problem.code_slug == "unknown-field" and text[problem.start : problem.end] in advice:
             problems[at] = replace(problem, help=advice[text[problem.start : problem.end]])
     _report(context, path, text, problems)
-    return lower(tree) if tree is not None and not _refused(problems) else None
+    return ir
+
+
+def _checked(context: Context, text: str, env: Env, expect: Type) -> tuple[Ir | None, list[Problem]]:
+    """The IR of an expression, and what is wrong with it; the same text with the same types is judged once."""
+    types = (expect, *env.values())
+    name = (text, *map(id, types))
+    if name not in context.judged:
+        tree, problems = _parsed(text)
+        if tree is not None:
+            problems = check(tree, env, expect)
+        ir = lower(tree) if tree is not None and not _refused(problems) else None
+        context.judged[name] = (types, ir, problems)
+    _, ir, problems = context.judged[name]
+    return ir, list(problems)
 
 
 def principal_env(context: Context) -> Type:
     """The type of `principal`: only declared subjects are ever in its lists."""
     identity = context.mesh.identity
-    return principal(identity.teams, identity.agents, identity.applications)
+    return context.read("principal", lambda _: principal(identity.teams, identity.agents, identity.applications), None)
 
 
 def compile_condition(
@@ -57,7 +71,7 @@ def compile_condition(
     An argument that none of them has is an error; one that some lack takes those out of an allow (a warning), and is
     an error in a deny. Returns the IR and what is still covered.
     """
-    tree, problems = parse(text)
+    tree, problems = _parsed(text)
     if tree is None:
         _report(context, path, text, problems)
         return None, tuple(covers)
@@ -76,28 +90,47 @@ def _check_each(
     context: Context, tree: Expr, covers: Sequence[CapabilityKey]
 ) -> tuple[dict[CapabilityKey, Problem], list[Problem]]:
     """Which capabilities lack an argument, and every distinct problem."""
-    who = principal_env(context)
     lacking: dict[CapabilityKey, Problem] = {}
     merged: dict[tuple[str, int, int], Problem] = {}
-    seen: dict[str, list[Problem]] = {}
     for key in covers:
-        locked = context.capabilities[key].locked
-        if locked.digest not in seen:
-            seen[locked.digest] = check(tree, {"args": argument_types(key, locked.definition), "principal": who}, BOOL)
-        for problem in seen[locked.digest]:
+        for problem in _check_one(context, tree, key):
             if problem.code_slug == "unknown-field":
                 lacking.setdefault(key, problem)
             merged.setdefault((problem.code_slug, problem.start, problem.end), problem)
     if not covers:
-        for problem in check(tree, {"args": DYN, "principal": who}, BOOL):
+        for problem in check(tree, {"args": DYN, "principal": principal_env(context)}, BOOL):
             merged[problem.code_slug, problem.start, problem.end] = problem
     return lacking, sorted(merged.values(), key=lambda p: (p.start, p.code_slug))
 
 
-def argument_types(key: CapabilityKey, definition: Mapping[str, Any]) -> Type:
+def _check_one(context: Context, tree: Expr, key: CapabilityKey) -> list[Problem]:
+    """The problems of a condition on one capability."""
+    locked = context.capabilities[key].locked
+    part = relevant(tree, locked.definition.get("inputSchema")) if key.kind == "tool" else None
+    name = (id(tree), part or locked.digest)
+    if name not in context.judged:
+        env: Env = {"args": argument_types(context, key), "principal": principal_env(context)}
+        context.judged[name] = (tree, None, check(tree, env, BOOL))
+    return context.judged[name][2]
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> tuple[Expr | None, tuple[Problem, ...]]:
+    tree, problems = parse(text)
+    return tree, tuple(problems)
+
+
+def _parsed(text: str) -> tuple[Expr | None, list[Problem]]:
+    """The tree of an expression; the same text stands in many places of a large mesh."""
+    tree, problems = _parse(text)
+    return tree, list(problems)
+
+
+def argument_types(context: Context, key: CapabilityKey) -> Type:
     """What `args` is for a capability: the input schema's, a prompt's texts, or a resource's `uri`."""
+    definition = context.capabilities[key].locked.definition
     if key.kind == "tool":
-        return arguments(definition.get("inputSchema"))
+        return context.arguments(definition.get("inputSchema"))
     if key.kind == "prompt":
         listed: Any = definition.get("arguments")
         entries = cast("list[Any]", listed) if isinstance(listed, list) else []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Fix, Label, Path, Span
 from meshplan.compiler.draft import Draft
+from meshplan.compiler.expressions import Ir, Problem, Type, arguments, from_schema
 from meshplan.compiler.lockfile import ServerLock
 from meshplan.compiler.marks import MapNode, SeqNode, child, exists, lacks_something, locate
 from meshplan.compiler.newlines import normalised
@@ -16,7 +17,7 @@ from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import certain, closest
 from meshplan.compiler.syntax.mesh import Mesh
 from meshplan.compiler.within import within
-from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.capability import CapabilityKey, Kind
 
 Stretch = tuple[str, int, int]
 """A scalar's text, and the characters of it that are meant, from and to."""
@@ -37,6 +38,14 @@ class Context:
     made: dict[str, list[CapabilityKey]] = field(default_factory=dict[str, list[CapabilityKey]])
     """The tools of each `binding:NAME` and `workflow:NAME`."""
     found: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    judged: dict[tuple[str | int, ...], tuple[object, Ir | None, list[Problem]]] = field(
+        default_factory=dict[tuple["str | int", ...], "tuple[object, Ir | None, list[Problem]]"]
+    )
+    """Expressions that were checked, by their text and the types that they met."""
+    _types: dict[tuple[str, int], tuple[object, Type]] = field(
+        default_factory=dict[tuple[str, int], tuple[object, Type]]
+    )
+    _names: dict[tuple[str, Kind], list[str]] = field(default_factory=dict[tuple[str, Kind], list[str]])
     _used: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _missed: dict[tuple[str, str, str], list[Diagnostic]] = field(
         default_factory=dict[tuple[str, str, str], list[Diagnostic]]
@@ -54,6 +63,28 @@ class Context:
         """A tool that a binding or a workflow makes joins the known capabilities."""
         self.capabilities[known.key] = known
         self.made.setdefault(known.key.server, []).append(known.key)
+
+    def arguments(self, schema: object) -> Type:
+        """The type of what an input schema of the mesh, a lock or a contract takes; each is read once."""
+        return self.read("arguments", arguments, schema)
+
+    def values(self, schema: object) -> Type:
+        """The type of the values that a schema of the mesh, a lock or a contract accepts; each is read once."""
+        return self.read("values", from_schema, schema)
+
+    def read(self, what: str, reader: Callable[[object], Type], schema: object) -> Type:
+        """A type that is read from a schema once."""
+        key = (what, id(schema))
+        if key not in self._types:
+            self._types[key] = (schema, reader(schema))
+        return self._types[key][1]
+
+    def names(self, server: str, kind: Kind) -> list[str]:
+        """The upstream names of a kind in the lock of a server, sorted."""
+        key = (server, kind)
+        if key not in self._names:
+            self._names[key] = self.locks[server].names(kind)
+        return self._names[key]
 
     def place(self, path: Path, stretch: Stretch | None = None, *, key: bool = False) -> Span:
         """Where ``path`` stands (its key with ``key``), or a stretch of the text there."""
@@ -138,7 +169,8 @@ class Context:
                     help=f"did you mean `{name}`?",
                     labels=labels,
                 )
-                found = [said, *(diagnostic for diagnostic in found if diagnostic not in missed)]
+                apart = set(map(id, missed))
+                found = [said, *(diagnostic for diagnostic in found if id(diagnostic) not in apart)]
         return tuple(found)
 
     def _said_already(self, kind: str, name: str, section: Path) -> bool:

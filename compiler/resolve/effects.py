@@ -47,6 +47,8 @@ def effect_of(server: AnyServer, key: CapabilityKey, locked: Locked) -> tuple[Ef
 
 
 def _tags(server: AnyServer, key: CapabilityKey) -> tuple[str, ...]:
+    if not server.tags:
+        return ()
     return tuple(sorted(tag for tag, globs in server.tags.items() if any(glob_match(glob, key.name) for glob in globs)))
 
 
@@ -54,7 +56,7 @@ def _declared(effects: Effects, tool: str) -> Effect | None:
     """The most severe match wins."""
     for effect in reversed(EFFECTS):
         globs: list[str] = getattr(effects, effect)
-        if any(glob_match(glob, tool) for glob in globs):
+        if globs and any(glob_match(glob, tool) for glob in globs):
             return effect
     return None
 
@@ -72,7 +74,7 @@ def _annotated(annotations: Mapping[str, Any]) -> tuple[Effect, EffectSource]:
 
 def _check_globs(context: Context, name: str, server: AnyServer, lock: ServerLock) -> None:
     """Every pattern of the server's own must match; a plain name must be one that is locked."""
-    tools = lock.names("tool")
+    tools = context.names(name, "tool")
     every = [key.name for key in lock.definitions]
     path: Path = ("servers", name)
     for effect in EFFECTS:

@@ -27,7 +27,7 @@ def select(context: Context, server: str, selecting: Selecting, kind: Kind, path
     lock = context.locks.get(server)
     if selector is None or lock is None or selector == "live":
         return []
-    names = lock.names(kind)
+    names = context.names(server, kind)
     place = (*path, KEY_OF[kind])
     if selector == "all":
         chosen: Iterable[str] = names
@@ -44,7 +44,7 @@ def select(context: Context, server: str, selecting: Selecting, kind: Kind, path
 
 def _by_globs(context: Context, server: str, kind: Kind, globs: list[str], path: Path, *, lenient: bool) -> list[str]:
     """``lenient``: a pattern that no locked name matches may be meant for live resources."""
-    names = context.locks[server].names(kind)
+    names = context.names(server, kind)
     chosen: set[str] = set()
     for index, glob in enumerate(globs):
         matched = [name for name in names if glob_match(glob, name)]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import JsonValue
 
 from meshplan.compiler.diagnostics import Path
-from meshplan.compiler.expressions import DYN, from_schema
+from meshplan.compiler.expressions import DYN
 from meshplan.compiler.resolve.access import conjunction
 from meshplan.compiler.resolve.conditions import argument_types, compile_at
 from meshplan.compiler.resolve.context import Context
@@ -73,7 +73,7 @@ def _price(context: Context, key: CapabilityKey, price: Price, path: Path) -> Re
     if price.usage is not None:
         definition = context.capabilities[key].locked.definition
         output = definition.get("outputSchema")
-        env = {"result": DYN if output is None else from_schema(output), "args": argument_types(key, definition)}
+        env = {"result": DYN if output is None else context.values(output), "args": argument_types(context, key)}
         usage = compile_at(context, (*path, "usage"), price.usage, env, DYN)
     return ResolvedPrice(key, price, min(currencies, default=None), cast("JsonValue", usage), path)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from meshplan.compiler.diagnostics import Path
-from meshplan.compiler.expressions import DYN, Env, Field, Type, arguments, from_schema, record
+from meshplan.compiler.expressions import DYN, Env, Field, Type, arguments, record
 from meshplan.compiler.lockfile import locked
 from meshplan.compiler.resolve.conditions import compile_at
 from meshplan.compiler.resolve.context import Context
@@ -50,7 +50,7 @@ def _workflow(context: Context, name: str, workflow: Workflow) -> ResolvedWorkfl
         "inputSchema": workflow.input,
         "annotations": {"readOnlyHint": effect == "read", "destructiveHint": effect == "destructive"},
     }
-    context.make(KnownCapability(made_tool, locked(shown), effect, "declared", tuple(sorted(tags))))
+    context.make(KnownCapability(made_tool, locked(shown, plain=True), effect, "declared", tuple(sorted(tags))))
     return ResolvedWorkflow(name, workflow.run_as, tuple(steps), cast("JsonValue", output), path)
 
 
@@ -73,7 +73,7 @@ def _step(
     definition = context.capabilities[target].locked.definition
     made = _arguments(context, step, definition, env, (*path, "with"), later)
     output = definition.get("outputSchema")
-    result = DYN if output is None else from_schema(output)
+    result = DYN if output is None else context.values(output)
     return ResolvedStep(step.name, target, made, cast("JsonValue", when), step.on_error, step.timeout), result
 
 
@@ -82,7 +82,7 @@ def _target(context: Context, step: Step, path: Path) -> CapabilityKey | None:
     first, last = (step.call, 0, len(server)), (step.call, len(server) + 1, len(step.call))
     if not context.known("server", server, context.mesh.servers, path, stretch=first) or server not in context.locks:
         return None
-    if not context.known("tool", tool, context.locks[server].names("tool"), path, of=server, stretch=last):
+    if not context.known("tool", tool, context.names(server, "tool"), path, of=server, stretch=last):
         return None
     return CapabilityKey(server, "tool", tool)
 
@@ -97,7 +97,7 @@ def _arguments(
     for argument, text in sorted(step.with_.items()):
         place = (*path, argument)
         if context.known("argument", argument, declared_arguments(definition) or (), place, key=True):
-            expected, optional = from_schema(properties.get(argument, True)), argument not in required
+            expected, optional = context.values(properties.get(argument, True)), argument not in required
             ir = compile_at(context, place, text, env, expected, may_be_absent=optional, advice=later)
             made[argument] = cast("JsonValue", ir)
     for argument in context.missing(path, required, step.with_, made):

@@ -56,6 +56,14 @@ RULES = (
         "roles:\n  reader:\n    allow:\n      - server: notes\n        tools: [get_note]\n        when: args.id > 0\n",
     ),
     Rule(
+        "MESH107",
+        "too-many",
+        "the file has more mistakes than are shown",
+        "A thousand mistakes are one mistake in what made the file.",
+        "",
+        _SERVERS,
+    ),
+    Rule(
         "MESH601",
         "secret-literal",
         "a secret stands in the file",

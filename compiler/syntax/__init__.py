@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
 from meshplan.compiler.marks import MapNode
-from meshplan.compiler.syntax.errors import explain
+from meshplan.compiler.syntax.errors import MOST, explain
 from meshplan.compiler.syntax.mesh import Mesh
 from meshplan.compiler.syntax.pruning import ROUNDS, salvage
 from meshplan.compiler.syntax.spelling import respelt
@@ -33,7 +33,7 @@ def read_mesh(root: MapNode) -> Reading:
         try:
             mesh = Mesh.model_validate(root)
         except ValidationError as error:
-            better, said = respelt(root, error)
+            better, said = respelt(root, error) if error.error_count() <= MOST else (None, [])
             slips += said
             if better is None:
                 return _salvaged(root, error, slips)

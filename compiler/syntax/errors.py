@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,7 +12,7 @@ from meshplan.compiler.marks import POISON, MapNode, locate
 from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import did_you_mean
 from meshplan.compiler.syntax.advice import SHAPES, as_name, example
-from meshplan.compiler.syntax.keys import has_keys, missing_key, no_choice, no_transport, unknown_key
+from meshplan.compiler.syntax.keys import first_line, has_keys, missing_key, no_choice, no_transport, unknown_key
 from meshplan.compiler.syntax.mistake import Mistake, shown
 from meshplan.compiler.syntax.shape import alternatives, keys_of, walk
 
@@ -32,12 +33,21 @@ _BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at mos
 def explain(root: MapNode, model: type[BaseModel], error: ValidationError) -> Diagnostics:
     """One diagnostic for each mistake; what only follows from an already reported value is left out."""
     said = (explained(mistake) for mistake in mistakes(root, model, error))
-    return tuple(diagnostic for diagnostic in said if diagnostic is not None)
+    found = [diagnostic for diagnostic in said if diagnostic is not None]
+    more = error.error_count() - MOST
+    if more > 0:
+        span = first_line(root.here.value_span())
+        found.append(report("too-many", span, f"there are {more} more mistakes", help="resolve the others first"))
+    return tuple(found)
+
+
+MOST = 1_000
+"""So many mistakes of shape are explained in one run; a file with more is not what anybody wrote by hand."""
 
 
 def mistakes(root: MapNode, model: type[BaseModel], error: ValidationError) -> Iterator[Mistake]:
     """What pydantic refused, without what has been reported before."""
-    for detail in error.errors(include_url=False):
+    for detail in islice(error.errors(include_url=False), MOST):
         if detail["input"] is not POISON:
             location = tuple(detail["loc"])
             path, expected = walk(model, location)
@@ -51,6 +61,8 @@ def explained(mistake: Mistake) -> Diagnostic | None:
         key = locate(mistake.root, mistake.path).key_span()
         advice = example(mistake.expected, None) or "give it one, or remove the key"
         return report("no-value", key, f"`{mistake.path[-1]}` has no value", help=advice)
+    if mistake.kind == "reported":
+        return None
     teller = _TELLERS.get(mistake.kind)
     if teller is not None:
         return teller(mistake)

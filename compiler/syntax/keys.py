@@ -13,7 +13,7 @@ from meshplan.compiler.suggest import certain, closest
 from meshplan.compiler.syntax.advice import INSTEAD, WRITE_AS
 from meshplan.compiler.syntax.mistake import Mistake
 from meshplan.compiler.syntax.servers import TRANSPORTS
-from meshplan.compiler.syntax.shape import alternatives, held_by, keys_of, walk
+from meshplan.compiler.syntax.shape import alternatives, held_by, inner_keys, keys_of, walk
 
 
 def unknown_key(mistake: Mistake) -> Diagnostic | None:
@@ -54,7 +54,7 @@ def _belongs(name: str, model: Any) -> str | None:
     if model in TRANSPORTS.values():
         owners = [word for word, other in TRANSPORTS.items() if name in keys_of(other)]
         return f"only servers with {' or '.join(f'`{word}`' for word in owners)} have it" if owners else None
-    inner = [key for key in keys_of(model) if name in keys_of(held_by(model, key))]
+    inner = [key for key, keys in inner_keys(model).items() if name in keys]
     return f"it belongs in `{inner[0]}`" if len(inner) == 1 else None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from meshplan.compiler.syntax.words import Duration, Maybe, Name, Text, Written
+from meshplan.compiler.syntax.words import Duration, FreeJson, Maybe, Name, Text, Written
 
 ContractName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/v[1-9][0-9]{0,3}$")]
 OperationName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
@@ -29,8 +29,8 @@ class OperationEntry(Written):
     """The signature of one operation, as JSON Schemas."""
 
     description: Maybe[Text] = None
-    input: dict[str, Any]
-    output: dict[str, Any] = {}
+    input: dict[str, FreeJson]
+    output: dict[str, FreeJson] = {}
     optional: bool = False
 
 
@@ -74,6 +74,6 @@ class Workflow(Written):
 
     description: Maybe[Text] = None
     run_as: Literal["caller", "workflow"] = "caller"
-    input: dict[str, Any]
+    input: dict[str, FreeJson]
     steps: Annotated[list[Step], Field(min_length=1, max_length=100)]
     output: Expression

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from meshplan.compiler.syntax.words import Maybe, Name, Text, Written, bad_value
+from meshplan.compiler.syntax.words import FreeJson, Maybe, Name, Text, Written, bad_value
 
 PatchPath = Annotated[str, Field(pattern=r"^[^.\[\]]+(\.[^.\[\]]+|\[[^\[\]]+\])*$", max_length=1000)]
 """Keys with dots between, list items by id or name in brackets: `roles.developer.allow[own-issues].when`."""
@@ -35,14 +35,14 @@ class SetPatch(Written):
     """Replace what is at a path that exists."""
 
     set: PatchPath
-    to: Any
+    to: FreeJson
 
 
 class AddPatch(Written):
     """Add a key to a mapping, or an item to a list, that exists."""
 
     add: PatchPath
-    value: Any
+    value: FreeJson
 
 
 class RemovePatch(Written):

@@ -35,6 +35,12 @@ def held_by(expected: Any, key: str) -> Any:
     return _bare(_step(expected, key)[0]) if key in keys_of(expected) else None
 
 
+@cache
+def inner_keys(model: Any) -> dict[str, tuple[str, ...]]:
+    """The keys of each mapping that stands under a key of ``model``."""
+    return {key: keys_of(held_by(model, key)) for key in keys_of(model)}
+
+
 def alternatives(expected: Any) -> tuple[str, ...]:
     """The keys by one of which a choice of mappings is made: each member's first that it needs."""
     members = get_args(expected) if get_origin(expected) in (Union, types.UnionType) else ()

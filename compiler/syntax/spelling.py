@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from meshplan.compiler.diagnostics import Diagnostic, Path
-from meshplan.compiler.marks import MapNode, child, copied
+from meshplan.compiler.marks import MapNode, child, shallow
 from meshplan.compiler.syntax.errors import explained, mistakes
 from meshplan.compiler.syntax.mesh import Mesh
 
@@ -27,15 +27,29 @@ def respelt(root: MapNode, error: ValidationError) -> tuple[MapNode | None, list
                 slips.append((path, key, said.fix.text, said))
     if not slips:
         return None, []
-    better: MapNode = copied(root)
+    better: MapNode = shallow(root)
+    own = {id(better)}
     said_once: list[Diagnostic] = []
     # The deepest first, so that the paths of the others stay true.
     for path, key, meant, said in sorted(slips, key=lambda slip: len(slip[0]), reverse=True):
-        holder = _at(better, path)
+        holder = _own(better, path, own)
         if meant not in holder:
             holder[meant], holder.at[meant] = holder.pop(key), holder.at.pop(key)
             said_once.append(said)
     return better, said_once
+
+
+def _own(root: MapNode, path: Path, own: set[int]) -> Any:
+    """What stands at ``path``, after everything on the way there was copied that is not our own yet."""
+    node: Any = root
+    for part in path:
+        below = child(node, part)
+        if id(below) not in own:
+            below = shallow(below)
+            own.add(id(below))
+            node[part] = below
+        node = below
+    return node
 
 
 def _at(root: MapNode, path: Path) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Duration, Glob, Maybe, Name, Size, Text, Written
+from meshplan.compiler.syntax.words import Duration, FreeJson, Glob, Maybe, Name, Size, Text, Written
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,128}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,64}$")]
@@ -66,7 +66,7 @@ class ToolOverride(Written):
 
     name: Maybe[ToolName] = None
     description: Maybe[Text] = None
-    set: dict[Text, Any] = {}
+    set: dict[Text, FreeJson] = {}
     hide: list[Text] = []
 
 
@@ -103,7 +103,7 @@ class PluginSettings(Written):
 
     name: Text
     version: Text
-    settings: dict[Text, Any] = {}
+    settings: dict[Text, FreeJson] = {}
 
 
 class Plugin(Written):

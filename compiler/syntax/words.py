@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
+
+from meshplan.compiler.marks import POISON
 
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)\Z")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -42,6 +44,24 @@ class _Given:
 
 Maybe = Annotated[_T | None, _Given()]
 """A key that may be left out. `when:` with nothing after it is a mistake, never the same as no `when`."""
+
+
+def _readable(value: Any) -> Any:
+    """A value that was refused when the file was read has no place in data that is taken as it is."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if node is POISON:
+            raise PydanticCustomError("reported", "reported before")
+        if isinstance(node, dict):
+            stack.extend(cast("dict[str, Any]", node).values())
+        elif isinstance(node, list):
+            stack.extend(cast("list[Any]", node))
+    return value
+
+
+FreeJson = Annotated[Any, BeforeValidator(_readable)]
+"""Any JSON value, such as an argument or a part of a schema."""
 
 
 class Written(BaseModel):

@@ -102,7 +102,7 @@ def make(seed: int) -> Input:
     if rng.random() < 0.1:
         files["parts/more.yaml"] = _as_text(rng, rng.choice(corpus()).text)
         text += "\ninclude: [parts/*.yaml]\n"
-    return Input(text, files, rng.choice((base.environment, base.environment, "prod", None)))
+    return Input(text, files, "prod" if "prod:" in text and rng.random() < 0.3 else base.environment)
 
 
 def _as_text(rng: random.Random, text: str) -> str:
