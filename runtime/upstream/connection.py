@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import anyio.to_thread
 
+from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
-from meshplan.runtime.upstream.port import Health, UpstreamRequest
+from meshplan.runtime.upstream.port import Health, OnUpdate, UpstreamRefusal, UpstreamRequest
 from meshplan.schemas.plan import Transport
 
 if TYPE_CHECKING:
@@ -111,6 +114,14 @@ class UpstreamServer:
             self._running -= 1
             if self._running == 0:
                 self._quiet.set()
+
+    @asynccontextmanager
+    async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
+        """See ``port.Upstream``: no server is subscribed to yet, so each attempt is refused."""
+        del on_update
+        await anyio.lowlevel.checkpoint()
+        raise UpstreamRefusal(METHOD_NOT_FOUND, f"updates of `{uri}` are not relayed")
+        yield
 
     async def negotiated(self, seconds: float) -> Negotiated:
         """What the server said when it was connected; waits for a connection like a request does."""

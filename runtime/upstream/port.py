@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Gets (method, params) of a notification that belongs to one running request."""
+
+OnUpdate = Callable[[str], None]
+"""Gets the upstream's URI of a resource that changed, the subscribed one or one below it; must not block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,14 @@ class Upstream(Protocol):
         """Forward one request and return its raw result, unknown fields included; raises ``UpstreamFailure``.
 
         Cancelling the awaiting task cancels the upstream request in the upstream's own way.
+        """
+        ...
+
+    def subscribe(self, uri: str, on_update: OnUpdate) -> AbstractAsyncContextManager[None]:
+        """Hear of updates of one resource (the upstream's own URI) while the context is open.
+
+        Entering waits until the upstream has agreed, and raises ``UpstreamFailure`` where it does not; a connection
+        that is replaced meanwhile is subscribed again. Several callers may share one subscription upstream.
         """
         ...
 
