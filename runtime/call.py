@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mcp_types import (
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.protocol import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
 )
-
-from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnNotify

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
-from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
-
+from meshplan.runtime.mirrors import Mirror, mirrors
 from meshplan.runtime.templates import Template, compile_template
 from meshplan.runtime.uris import UriRefusedError, live_scheme, normalise, outward
 from meshplan.schemas import jsontext
@@ -15,15 +14,13 @@ from meshplan.schemas.capability import KINDS, Kind
 from meshplan.schemas.plan import Capability, Endpoint, Offer, Plan
 from meshplan.schemas.surface import advertise, declared_arguments
 
-HeaderPaths = Mapping[tuple[str, ...], str]
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where one advertised name leads; ``timeout`` in seconds.
 
-    ``header_paths`` says which arguments the upstream wants mirrored as ``Mcp-Param-*``; ``shown_schema`` is the input
-    schema that callers see. ``shown`` and ``sent`` are the advertised and the upstream URI template of a template.
+    ``mirrored`` says which arguments the upstream wants repeated as ``Mcp-Param-*``, ``checked`` which of them callers
+    see and must repeat. ``shown`` and ``sent`` are the advertised and the upstream URI template of a template.
     """
 
     id: str
@@ -32,8 +29,8 @@ class Route:
     offer: Offer
     timeout: float
     declared: frozenset[str] | None = None
-    header_paths: HeaderPaths = field(default_factory=dict[tuple[str, ...], str])
-    shown_schema: Any = None
+    mirrored: tuple[Mirror, ...] = ()
+    checked: tuple[Mirror, ...] = ()
     shown: Template | None = None
     sent: Template | None = None
 
@@ -121,13 +118,11 @@ def _route(offer: Offer, capability: Capability, timeout: float, definition: str
     if capability.kind != "tool":
         return plain
     locked = cast("dict[str, Any]", jsontext.parse(definition))
-    schema = locked.get("inputSchema")
-    valid = find_invalid_x_mcp_header(schema) is None
     return Route(
         *(plain.id, plain.server, plain.name, offer, timeout),
         declared=declared_arguments(locked),
-        header_paths=x_mcp_header_map(schema) if valid else {},
-        shown_schema=cast("dict[str, Any]", jsontext.parse(shown)).get("inputSchema"),
+        mirrored=mirrors(locked.get("inputSchema")),
+        checked=mirrors(cast("dict[str, Any]", jsontext.parse(shown)).get("inputSchema")),
     )
 
 

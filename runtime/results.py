@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_types import SERVER_INFO_META_KEY
-
 from meshplan.runtime.index import EndpointIndex
+from meshplan.runtime.protocol import SERVER_INFO_META_KEY
 from meshplan.runtime.shapes import items, members, text
 from meshplan.runtime.snapshot import VERSION
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp.shared.inbound import mcp_param_headers, validate_mcp_param_headers
-
+from meshplan.runtime import mirrors
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import RefusedError, RpcError, invalid, not_allowed, unknown, unknown_resource
 from meshplan.runtime.index import Route
@@ -81,9 +80,7 @@ def tool(view: View, call: Call, trace: Trace) -> Target:
     route = _named(view, call, trace, "tool")
     arguments = _arguments(call)
     if call.param_headers is not None:
-        mismatch = validate_mcp_param_headers(route.shown_schema, arguments, call.param_headers)
-        if mismatch is not None:
-            raise RpcError(mismatch.code, mismatch.message, mismatch.data)
+        mirrors.check(route.checked, arguments, call.param_headers)
     judged = view.judged_by_arguments(route.id)
     try:
         sent = upstream_arguments(route.offer, route.declared, arguments, judged=judged)
@@ -94,7 +91,7 @@ def tool(view: View, call: Call, trace: Trace) -> Target:
     params = {**call.forwarded(), "name": route.name}
     if sent or "arguments" in call.params:
         params["arguments"] = sent
-    return Target(route.server, route.timeout, params, mcp_param_headers(route.header_paths, sent))
+    return Target(route.server, route.timeout, params, mirrors.headers_for(route.mirrored, sent))
 
 
 def prompt(view: View, call: Call, trace: Trace) -> Target:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError, not_ready, unauthenticated
 from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
 from meshplan.runtime.front.asgi import BodyError, Receive, Scope, Send, read_body, respond
@@ -15,6 +12,7 @@ from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
 from meshplan.runtime.front.sessions import Sessions
 from meshplan.runtime.principal import CHALLENGE, Approach, Caller, UnauthenticatedError, authenticate
+from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_VERSION_HEADER
 from meshplan.runtime.status import Status
 
 PREFIX = "/mcp/"

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import anyio
-from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
-from mcp_types import PROTOCOL_VERSION_META_KEY
 
 from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST, NOT_READY, OVERLOADED, RpcError
 from meshplan.runtime.front import jsonrpc, legacy
@@ -18,6 +16,7 @@ from meshplan.runtime.front.guard import accepts
 from meshplan.runtime.front.session import Session
 from meshplan.runtime.front.sessions import Sessions
 from meshplan.runtime.principal import Caller
+from meshplan.runtime.protocol import MCP_PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION_META_KEY
 from meshplan.runtime.shapes import members
 
 SESSION_HEADER = "mcp-session-id"

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.shared.inbound import InboundModernRoute
-from mcp_types import LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import invalid
 from meshplan.runtime.front.desk import LIST_CHANGED, MAX_STREAMS, Desk, Write, progress_token, relay, too_many_streams
@@ -16,6 +12,7 @@ from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
+from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
 from meshplan.runtime.results import own_envelope, server_info
 from meshplan.runtime.shapes import members, text
 
@@ -49,7 +46,7 @@ async def answer(
     endpoint: str,
     caller: Caller,
     request: Request,
-    route: InboundModernRoute,
+    envelope: Envelope,
     write: Write,
     param_headers: Mapping[str, str] | None = None,
 ) -> Result:
@@ -57,7 +54,7 @@ async def answer(
     if request.method == "server/discover":
         return discover(desk.index(endpoint))
     token, level = progress_token(request.params), _log_level(request)
-    capabilities = members(route.client_capabilities)
+    capabilities = members(envelope.client_capabilities)
     if capabilities is None:
         raise invalid("the client capabilities are not an object")
     return await desk.invoker.invoke(
@@ -68,7 +65,7 @@ async def answer(
             method=request.method,
             params=request.params,
             client_capabilities=capabilities,
-            client_info=members(route.client_info),
+            client_info=members(envelope.client_info),
             log_level=level,
             wants_progress=token is not None,
             on_notify=relay(token, logs=level is not None, write=write),

@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import anyio
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    MCP_PROTOCOL_VERSION_HEADER,
-    InboundLadderRejection,
-    classify_inbound_request,
-    unsupported_protocol_version_rejection,
-)
 
 from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError
 from meshplan.runtime.front import jsonrpc, modern
@@ -19,6 +12,12 @@ from meshplan.runtime.front.asgi import Exchange, Receive, Send, respond, until_
 from meshplan.runtime.front.desk import Desk, Write
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import CHALLENGE_INVALID, Caller
+from meshplan.runtime.protocol import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_PROTOCOL_VERSION_HEADER,
+    check_version,
+    read_envelope,
+)
 
 _OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, NOT_READY: 503}
 
@@ -41,19 +40,19 @@ async def post(
         case jsonrpc.Request():
             await _request(desk, endpoint, caller, headers, message, receive, send)
         case jsonrpc.Notification():
-            rejection = unsupported_protocol_version_rejection(headers[MCP_PROTOCOL_VERSION_HEADER])
-            if rejection is None:
-                await respond(send, 202)
-            else:
-                await _reject(send, None, rejection)
+            await _notification(headers[MCP_PROTOCOL_VERSION_HEADER], send)
         case jsonrpc.Response():
             error = RpcError(INVALID_REQUEST, "this revision asks clients nothing, so there is nothing to answer")
             await respond(send, 400, jsonrpc.error_text(None, error))
 
 
-async def _reject(send: Send, number: jsonrpc.RequestId | None, rejection: InboundLadderRejection) -> None:
-    error = RpcError(rejection.code, rejection.message, rejection.data)
-    await respond(send, status_of(error), jsonrpc.error_text(number, error))
+async def _notification(version: str, send: Send) -> None:
+    try:
+        check_version(version)
+    except RpcError as error:
+        await respond(send, status_of(error), jsonrpc.error_text(None, error))
+    else:
+        await respond(send, 202)
 
 
 async def _request(
@@ -65,16 +64,17 @@ async def _request(
     receive: Receive,
     send: Send,
 ) -> None:
-    route = classify_inbound_request({"method": request.method, "params": request.params}, headers=headers)
-    if isinstance(route, InboundLadderRejection):
-        await _reject(send, request.id, route)
+    try:
+        envelope = read_envelope(request.method, request.params, headers)
+    except RpcError as error:
+        await respond(send, status_of(error), jsonrpc.error_text(request.id, error))
         return
 
     async def listen(write: Write) -> Result:
         return await modern.listen(desk, endpoint, caller, request, write)
 
     async def answer(write: Write) -> Result:
-        return await modern.answer(desk, endpoint, caller, request, route, write, headers)
+        return await modern.answer(desk, endpoint, caller, request, envelope, write, headers)
 
     if request.method == modern.LISTEN:
         await _exchange(request, listen, receive, send, streams=True)

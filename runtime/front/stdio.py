@@ -10,8 +10,6 @@ from typing import Any, cast
 import anyio
 import anyio.abc
 import anyio.lowlevel
-from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
-from mcp_types import PROTOCOL_VERSION_META_KEY
 
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError
 from meshplan.runtime.front import jsonrpc, legacy, modern
@@ -19,6 +17,7 @@ from meshplan.runtime.front.desk import Desk, Write
 from meshplan.runtime.front.session import Session
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
+from meshplan.runtime.protocol import PROTOCOL_VERSION_META_KEY, read_envelope
 from meshplan.runtime.shapes import members
 
 LINGER = 10.0
@@ -105,13 +104,11 @@ class StdioFront:
             del self._running[request.id]
 
     async def _modern_result(self, request: jsonrpc.Request) -> Result:
-        route = classify_inbound_request({"method": request.method, "params": request.params})
-        if isinstance(route, InboundLadderRejection):
-            raise RpcError(route.code, route.message, route.data)
+        envelope = read_envelope(request.method, request.params)
         caller = self._desk.local_caller()
         if request.method == modern.LISTEN:
             return await modern.listen(self._desk, self._endpoint, caller, request, self._write)
-        return await modern.answer(self._desk, self._endpoint, caller, request, route, self._write)
+        return await modern.answer(self._desk, self._endpoint, caller, request, envelope, self._write)
 
     async def _legacy_request(self, request: jsonrpc.Request, group: anyio.abc.TaskGroup) -> None:
         try:
