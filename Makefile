@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix bench fuzz schemas docs clean
+.PHONY: up test check fix conformance bench fuzz schemas docs clean
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -31,6 +31,10 @@ schemas: .venv/installed
 
 docs: .venv/installed
 	$(BIN)/python -m meshplan.compiler.rules.page docs/rules.md
+
+# The official MCP conformance suite, through the mesh; `SHORT=1` is what CI runs.
+conformance: .venv/test
+	$(BIN)/python tests/conformance/run.py $(if $(SHORT),--short)
 
 bench: .venv/test
 	$(BIN)/python bench/run.py
