@@ -9,6 +9,7 @@ from meshplan.compiler.expressions import facts as known
 from meshplan.compiler.expressions.constants import check_constants
 from meshplan.compiler.expressions.facts import Facts, facts_if, guards, path
 from meshplan.compiler.expressions.fields import Fields
+from meshplan.compiler.expressions.parser import UNREAD
 from meshplan.compiler.expressions.problems import Problem, did_you_mean, listed, quoted
 from meshplan.compiler.expressions.signatures import apply, family, may_be_equal
 from meshplan.compiler.expressions.syntax import (
@@ -107,8 +108,8 @@ class _Checker:
                 return self._macro(tree, facts)
 
     def _name(self, tree: Name) -> Type:
-        if tree.name in self._env:
-            return self._env[tree.name]
+        if tree.name in self._env or tree.name == UNREAD:
+            return self._env.get(tree.name, DYN)
         text = f"; text goes in quotes: '{tree.name}'"
         help = did_you_mean(tree.name, self._env) or f"the variables here are {listed(self._env)}{text}"
         for variable, kind in sorted(self._env.items()):

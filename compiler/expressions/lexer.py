@@ -29,17 +29,24 @@ _ESCAPE: Final = re.compile(
     r"\\(?:(?P<plain>[abfnrtv\\'\"`?])|[xX](?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})"
     r"|U(?P<U>[0-9a-fA-F]{8})|(?P<o>[0-3][0-7]{2}))",
 )
+_MEANT: Final = {"=": "==", "&": "&&", "|": "||"}
+_CURLY: Final = {"\u2018": "\u2019", "\u201c": "\u201d"}
+_NUMBER_LIKE: Final = re.compile(r"[0-9.]+(?:[A-Za-z0-9_.]|(?<=[eE])[+-])*")
 _PLAIN: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A lexeme; `kind` is `name`, `field` (quoted), `constant`, `end`, or the symbol itself."""
+    """A lexeme; `kind` is `name`, `field` (quoted), `constant`, `end`, or the symbol itself.
+
+    With a `problem` it is what the text was taken for; `unknown` is what cannot be taken for anything.
+    """
 
     kind: str
     start: int
     end: int
     value: Constant = None
+    problem: Problem | None = None
 
     @property
     def text(self) -> str:
@@ -48,15 +55,20 @@ class Token:
 
 
 class Rejected(Exception):
-    """The first problem that keeps a text from being read."""
+    """A problem that keeps a part of a text from being read."""
 
     def __init__(self, slug: str, start: int, end: int, message: str, help: str | None = None) -> None:
         super().__init__(message)
         self.problem: Final = Problem(slug, start, end, message, help)
 
+    @classmethod
+    def of(cls, problem: Problem) -> Rejected:
+        """What raises a problem that is known already."""
+        return cls(problem.code_slug, problem.start, problem.end, problem.message, problem.help)
+
 
 def tokens(text: str) -> list[Token]:
-    """Split a text, ending with one `end` token; raises `Rejected` at the first thing that is no token.
+    """Split a text, ending with one `end` token; what is no token is one with a problem, so that the rest can be read.
 
     An integer token may hold 2**63, which only a minus sign before it makes valid.
     """
@@ -68,9 +80,26 @@ def tokens(text: str) -> list[Token]:
         if at == len(text):
             found.append(Token("end", at, at))
             return found
-        token = _token(text, at)
+        try:
+            token = _token(text, at)
+        except Rejected as rejected:
+            token = _mistaken(text, at, rejected.problem)
         found.append(token)
         at = token.end
+
+
+def _mistaken(text: str, at: int, problem: Problem) -> Token:
+    """What stands at a place where no token can be read, as far as it belongs together."""
+    if text[at] in _MEANT:
+        return Token(_MEANT[text[at]], at, at + 1, problem=problem)
+    if text[at] in _CURLY and (close := text.find(_CURLY[text[at]], at + 1)) > 0:
+        return Token("constant", at, close + 1, problem=problem)
+    if word := _NUMBER_LIKE.match(text, at):
+        return Token("constant", at, word.end(), problem=problem)
+    if bytes_start := _BYTES_START.match(text, at):
+        quote = bytes_start.end() - 1
+        return Token("constant", at, _text(text, quote, quote + 1, text[quote], raw=False).end, problem=problem)
+    return Token("unknown", at, max(problem.end, at + 1), problem=problem)
 
 
 def _token(text: str, at: int) -> Token:
@@ -130,19 +159,28 @@ def _integer(number: re.Match[str]) -> int | None:
 
 def _text(text: str, start: int, at: int, quote: str, *, raw: bool) -> Token:
     parts: list[str] = []
+    problem: Problem | None = None
     while not text.startswith(quote, at):
         char = text[at : at + 1]
         if not char or (char in "\r\n" and len(quote) == 1):
-            raise Rejected("syntax", start, at, "the string is not closed", f"close it with `{quote}`")
-        if char == "\\" and not raw:
-            decoded, at = _escape(text, at)
+            open_string = Problem("syntax", start, at, "the string is not closed", f"close it with `{quote}`")
+            return Token("constant", start, len(text), problem=open_string)
+        try:
+            decoded, at = _char(text, at, raw=raw)
             parts.append(decoded)
-        elif "\ud800" <= char <= "\udfff":
-            raise Rejected("bad-literal", at, at + 1, "the string holds half a character")
-        else:
-            parts.append(char)
-            at += 1
-    return Token("constant", start, at + len(quote), "".join(parts))
+        except Rejected as rejected:
+            problem = problem or rejected.problem
+            at = rejected.problem.end
+    return Token("constant", start, at + len(quote), "".join(parts), problem)
+
+
+def _char(text: str, at: int, *, raw: bool) -> tuple[str, int]:
+    char = text[at]
+    if char == "\\" and not raw:
+        return _escape(text, at)
+    if "\ud800" <= char <= "\udfff":
+        raise Rejected("bad-literal", at, at + 1, "the string holds half a character")
+    return char, at + 1
 
 
 def _escape(text: str, at: int) -> tuple[str, int]:

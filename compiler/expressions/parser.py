@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from meshplan.compiler.expressions.functions import FUNCTIONS, INFIX, LEFT_OUT, MACROS, RESERVED, Function
-from meshplan.compiler.expressions.lexer import Rejected, Token, tokens
-from meshplan.compiler.expressions.problems import Problem, did_you_mean
+from meshplan.compiler.expressions.functions import FUNCTIONS, INFIX, MACROS, RESERVED
+from meshplan.compiler.expressions.lexer import Rejected, Token
+from meshplan.compiler.expressions.problems import Problem
+from meshplan.compiler.expressions.reading import Reading, unknown_function, wrong_arguments
 from meshplan.compiler.expressions.syntax import (
     Expr,
     Index,
@@ -27,58 +28,49 @@ MAX_DEPTH: Final = 56
 _INT_LIMIT: Final = 2**63
 
 
+UNREAD: Final = ""
+"""The name that stands in a tree for what could not be read."""
+
+
 def parse(text: str) -> tuple[Expr | None, list[Problem]]:
-    """Read one expression; a text that cannot be read gives None and the first problem."""
+    """Read one expression; a text that cannot be read gives None and what is wrong with it."""
+    tree, problems = read(text)
+    return (None if problems else tree), problems
+
+
+def read(text: str) -> tuple[Expr | None, list[Problem]]:
+    """Read what can be read of one expression: where there are problems, the tree has `UNREAD` parts or is None."""
     if len(text) > MAX_LENGTH:
         message = f"the expression is longer than {MAX_LENGTH} characters"
         return None, [Problem("too-large", MAX_LENGTH, len(text), message)]
+    parser = _Parser(text)
     try:
-        return _Parser(text).whole(), []
+        tree = parser.whole()
     except Rejected as rejected:
-        return None, [rejected.problem]
+        return None, [*parser.told, rejected.problem]
+    return tree, sorted(parser.told, key=lambda problem: problem.start)
 
 
-class _Parser:
-    """The place in one text's tokens."""
+class _Parser(Reading):
+    """One reading of one text."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = tokens(text)
-        self._at = 0
+        super().__init__(text)
         self._nesting = 0
 
     def whole(self) -> Expr:
         if self._next.kind == "end":
             raise Rejected("syntax", 0, len(self._text), "the expression is empty")
-        found = self._expr()
-        if self._next.kind != "end":
-            raise self._unexpected("an operator or the end")
+        try:
+            found = self._expr()
+        except Rejected as rejected:
+            self._recover(rejected)
+            found = Name(0, self._last_end, name=UNREAD)
+        while self._next.kind != "end":
+            self._give_up(self._unexpected("an operator or the end"))
+            if self._next.kind != "end":
+                self._at += 1
         return found
-
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._at]
-
-    def _take(self) -> Token:
-        token = self._next
-        self._at += 1
-        return token
-
-    def _accept(self, kind: str) -> Token | None:
-        return self._take() if self._next.kind == kind else None
-
-    def _expect(self, kind: str) -> Token:
-        if self._next.kind != kind:
-            raise self._unexpected(f"`{kind}`")
-        return self._take()
-
-    def _unexpected(self, wanted: str) -> Rejected:
-        token = self._next
-        if token.kind == "end":
-            return Rejected("syntax", max(token.start - 1, 0), token.end, f"expected {wanted}, but the text ends")
-        shown = self._text[token.start : token.end].splitlines()[0].replace("`", "")[:40]
-        help = {"and": "write `&&`", "or": "write `||`", "not": "write `!`", "is": "compare with `==`"}.get(shown)
-        return Rejected("syntax", token.start, token.end, f"expected {wanted}, found `{shown}`", help)
 
     def _expr(self) -> Expr:
         self._nesting += 1
@@ -86,17 +78,36 @@ class _Parser:
             raise Rejected("too-large", self._next.start, self._next.end, "the expression is nested too deeply")
         found = self._climb(1)
         if mark := self._accept("?"):
-            then = self._climb(1)
+            with self._inside("", ":", "`:`"):
+                then = self._climb(1)
             self._expect(":")
             found = self._operation("?:", mark, (found, then, self._expr()))
         self._nesting -= 1
         return found
 
+    def _term(self) -> Expr:
+        """What stands between `&&`, `||`, separators and brackets; given up as a whole where it is wrong."""
+        start, nesting, around = self._next.start, self._nesting, self._around
+        try:
+            found = self._climb(3)
+            if not self._ends_term() and not self._spelt_operator():
+                raise self._unexpected(self._around[-1].wanted)
+        except Rejected as rejected:
+            self._nesting, self._around = nesting, around
+            self._recover(rejected)
+            return Name(start, max(self._last_end, start), name=UNREAD)
+        return found
+
+    def _recover(self, rejected: Rejected) -> None:
+        if rejected.problem.code_slug == "too-large":
+            raise rejected
+        self._give_up(rejected)
+
     def _climb(self, minimum: int) -> Expr:
-        left = self._unary()
-        while (power := INFIX.get(self._next.kind, 0)) >= minimum:
-            mark = self._take()
-            right = self._climb(power + 1)
+        left = self._unary() if minimum > 2 else self._term()
+        while (power := INFIX.get(kind := self._spelt_operator() or self._next.kind, 0)) >= minimum:
+            mark = self._take() if self._next.kind == kind else self._take_spelt(kind)
+            right = self._term() if kind == "&&" else self._climb(power + 1)
             if isinstance(left, Operation) and left.name == mark.kind and mark.kind in ("&&", "||"):
                 left = self._operation(mark.kind, mark, (*left.operands, right))
             else:
@@ -126,8 +137,11 @@ class _Parser:
         start, value = (minus.start if minus else token.start), token.value
         if minus and isinstance(value, (int, float)):
             value = -value
+        if token.problem is not None:
+            return Name(start, token.end, name=UNREAD)
         if value == _INT_LIMIT and isinstance(value, int):
-            raise Rejected("bad-literal", start, token.end, "the integer does not fit 64 bits")
+            self._tell(Problem("bad-literal", start, token.end, "the integer does not fit 64 bits"))
+            return Name(start, token.end, name=UNREAD)
         return Literal(start, token.end, value=value)
 
     def _member(self, found: Expr) -> Expr:
@@ -136,7 +150,8 @@ class _Parser:
                 found = self._dot(found)
             elif self._accept("["):
                 self._no_optional()
-                key = self._expr()
+                with self._inside("]", "", "`]`"):
+                    key = self._expr()
                 end = self._expect("]").end
                 found = Index(found.start, end, self._depth(self._next, found, key), operand=found, key=key)
             else:
@@ -164,7 +179,8 @@ class _Parser:
         if token.kind == "name":
             return self._name()
         if self._accept("("):
-            found = self._expr()
+            with self._inside(")", "", "`)`"):
+                found = self._expr()
             self._expect(")")
             return found
         if self._accept("["):
@@ -176,14 +192,17 @@ class _Parser:
             raise Rejected("unsupported-feature", token.start, token.end, "a leading dot is not supported")
         raise self._unexpected("a value")
 
-    @property
-    def _last_end(self) -> int:
-        return self._tokens[self._at - 1].end
-
     def _name(self) -> Expr:
         token = self._take()
+        if token.text == "not" and self._next.kind in ("name", "constant"):
+            self._tell(Problem("syntax", token.start, token.end, "`not` is no operator here", "write `!`"))
+            return self._unary()
         if token.text in RESERVED:
-            raise Rejected("syntax", token.start, token.end, f"`{token.text}` is a reserved word")
+            reserved = Problem("syntax", token.start, token.end, f"`{token.text}` is a reserved word")
+            if self._next.kind == "(":
+                raise Rejected.of(reserved)
+            self._tell(reserved)
+            return Name(token.start, token.end, name=UNREAD)
         if self._accept("("):
             return self._call(token, None)
         if self._next.kind == "{":
@@ -195,7 +214,8 @@ class _Parser:
         items: list[Expr] = []
         while not self._accept(close):
             self._no_optional()
-            items.append(self._expr())
+            with self._inside(close, ",", f"`,` or `{close}`"):
+                items.append(self._expr())
             if not self._accept(","):
                 if self._next.kind != close:
                     raise self._unexpected(f"`,` or `{close}`")
@@ -207,9 +227,11 @@ class _Parser:
         entries: list[tuple[Expr, Expr]] = []
         while not self._accept("}"):
             self._no_optional()
-            key = self._expr()
+            with self._inside("}", ":", "`:`"):
+                key = self._expr()
             self._expect(":")
-            entries.append((key, self._expr()))
+            with self._inside("}", ",", "`,` or `}`"):
+                entries.append((key, self._expr()))
             if not self._accept(",") and self._next.kind != "}":
                 raise self._unexpected("`,` or `}`")
         parts = [part for entry in entries for part in entry]
@@ -217,16 +239,27 @@ class _Parser:
 
     def _call(self, name: Token, receiver: Expr | None) -> Expr:
         arguments = self._items(")")
+        try:
+            return self._called(name, receiver, arguments)
+        except Rejected as rejected:
+            if rejected.problem.code_slug == "too-large":
+                raise
+            self._tell(rejected.problem)
+            return Name(name.start, self._last_end, name=UNREAD)
+
+    def _called(self, name: Token, receiver: Expr | None, arguments: tuple[Expr, ...]) -> Expr:
+        if any(isinstance(argument, Name) and argument.name == UNREAD for argument in arguments):
+            return Name(name.start, self._last_end, name=UNREAD)
         if name.text == "has" and receiver is None:
             return self._has(name, arguments)
         if name.text in MACROS and receiver is not None:
             return self._macro(name, receiver, arguments)
         function = FUNCTIONS.get(name.text)
         if function is None:
-            raise _unknown_function(name)
+            raise unknown_function(name)
         operands = arguments if receiver is None else (receiver, *arguments)
         if len(operands) != function.arguments or not (function.free if receiver is None else function.member):
-            raise _wrong_arguments(name, function)
+            raise wrong_arguments(name, function)
         return self._operation(name.text, name, operands, start=None if receiver else name.start, end=self._last_end)
 
     def _has(self, name: Token, arguments: tuple[Expr, ...]) -> Expr:
@@ -270,15 +303,3 @@ class _Parser:
         if depth > MAX_DEPTH:
             raise Rejected("too-large", place.start, place.end, "the expression has too many steps in a row")
         return depth
-
-
-def _unknown_function(name: Token) -> Rejected:
-    if help := LEFT_OUT.get(name.text):
-        return Rejected("unsupported-feature", name.start, name.end, f"`{name.text}` is not supported", help)
-    known = did_you_mean(name.text, [*FUNCTIONS, *MACROS, "has"])
-    return Rejected("unknown-function", name.start, name.end, f"unknown function `{name.text}`", known)
-
-
-def _wrong_arguments(name: Token, function: Function) -> Rejected:
-    message = f"`{name.text}` is not called like this"
-    return Rejected("wrong-arguments", name.start, name.end, message, f"write it as in {function.example}")

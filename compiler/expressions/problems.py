@@ -46,6 +46,17 @@ class Problem:
         return "warning" if self.code_slug in WARNINGS else "error"
 
 
+_NAMES: Final = frozenset({"unknown-variable", "unknown-field"})
+
+
+def together(unread: list[Problem], found: list[Problem]) -> list[Problem]:
+    """What is wrong with a text and with the names in it; types of what was read only in part say nothing."""
+    if not unread:
+        return found
+    names = [problem for problem in found if problem.code_slug in _NAMES]
+    return sorted([*unread, *names], key=lambda problem: (problem.start, problem.end))
+
+
 def quoted(text: str) -> str:
     """Show a user's or an upstream's text in a message: on one line, short, and unable to close the backticks."""
     plain = "".join(char if char.isprintable() and char != "`" else "\N{REPLACEMENT CHARACTER}" for char in text)

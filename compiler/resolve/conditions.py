@@ -8,7 +8,20 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from meshplan.compiler.diagnostics import Path
-from meshplan.compiler.expressions import BOOL, DYN, Env, Expr, Ir, Problem, Type, arguments, check, lower, parse
+from meshplan.compiler.expressions import (
+    BOOL,
+    DYN,
+    Env,
+    Expr,
+    Ir,
+    Problem,
+    Type,
+    arguments,
+    check,
+    lower,
+    read,
+    together,
+)
 from meshplan.compiler.expressions import principal_type as principal
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.relevance import relevant
@@ -50,7 +63,7 @@ def _checked(context: Context, text: str, env: Env, expect: Type) -> tuple[Ir | 
     if name not in context.judged:
         tree, problems = _parsed(text)
         if tree is not None:
-            problems = check(tree, env, expect)
+            problems = together(problems, check(tree, env, expect))
         ir = lower(tree) if tree is not None and not _refused(problems) else None
         context.judged[name] = (types, ir, problems)
     _, ir, problems = context.judged[name]
@@ -71,11 +84,12 @@ def compile_condition(
     An argument that none of them has is an error; one that some lack takes those out of an allow (a warning), and is
     an error in a deny. Returns the IR and what is still covered.
     """
-    tree, problems = _parsed(text)
+    tree, unread = _parsed(text)
     if tree is None:
-        _report(context, path, text, problems)
+        _report(context, path, text, unread)
         return None, tuple(covers)
     lacking, problems = _check_each(context, tree, covers)
+    problems = together(unread, problems)
     if lacking and len(lacking) < len(covers):
         problems = [p for p in problems if p.code_slug != "unknown-field"]
         _say_lacking(context, path, text, effect, lacking)
@@ -116,7 +130,7 @@ def _check_one(context: Context, tree: Expr, key: CapabilityKey) -> list[Problem
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple[Expr | None, tuple[Problem, ...]]:
-    tree, problems = parse(text)
+    tree, problems = read(text)
     return tree, tuple(problems)
 
 
