@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from meshplan.compiler.diagnostics import Part
 from meshplan.compiler.importers import yamltext
-from meshplan.compiler.language_server import language, names
+from meshplan.compiler.language_server import expressing, language, names
 from meshplan.compiler.language_server.analysis import Analysis
-from meshplan.compiler.language_server.cursor import Cursor, cursor_at
+from meshplan.compiler.language_server.cursor import Cursor, cursor_at, merged
+from meshplan.compiler.language_server.expressing import Kind
 from meshplan.compiler.language_server.prose import about_capability, about_key, inline
 from meshplan.compiler.marks import MapNode
 from meshplan.compiler.render.view import visible
@@ -24,7 +25,7 @@ class Item:
     """One proposal: ``text`` replaces the offsets ``start`` to ``end``; ``about`` is Markdown that we wrote or escaped."""
 
     label: str
-    kind: Literal["key", "name", "word"]
+    kind: Kind
     detail: str
     about: str
     text: str
@@ -38,6 +39,9 @@ def complete(text: str, offset: int, own: MapNode | None, known: Analysis) -> li
 
     ``own`` is what the file was the last time that it parsed, where siblings behind the cursor are looked up.
     """
+    place = expressing.place_at(text, offset, own, known)
+    if place is not None:
+        return [_inside(proposal) for proposal in expressing.propose(text, offset, place)][:MOST]
     cursor = cursor_at(text, offset)
     if cursor is None:
         return []
@@ -46,9 +50,17 @@ def complete(text: str, offset: int, own: MapNode | None, known: Analysis) -> li
     return list(proposed.values())[:MOST]
 
 
+def _inside(found: expressing.Proposal) -> Item:
+    """A proposal within an expression; what it replaces may begin with the dot, which it is then filtered by, too."""
+    dotted = found.text.startswith("[")
+    filter_text = f".{found.label}" if dotted else found.label
+    shown = visible(found.label)
+    return Item(shown, found.kind, visible(found.detail), found.about, found.text, filter_text, found.start, found.end)
+
+
 def _document(cursor: Cursor, own: MapNode | None) -> Any:
     """What stands before the cursor as it is now, completed by what the file had around and behind it."""
-    document = _merged(cursor.partial, own if cursor.exact else None)
+    document = merged(cursor.partial, own if cursor.exact else None)
     if cursor.role == "value" and cursor.path:
         holder, last = _held(document, cursor.path[:-1]), cursor.path[-1]
         if isinstance(holder, dict):
@@ -56,18 +68,6 @@ def _document(cursor: Cursor, own: MapNode | None) -> Any:
         elif isinstance(holder, list) and isinstance(last, int) and last < len(cast("list[Any]", holder)):
             holder[last] = None
     return document
-
-
-def _merged(now: Any, before: Any) -> Any:
-    if isinstance(now, dict):
-        old = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
-        current = cast("dict[str, Any]", now)
-        return {**old, **{key: _merged(value, old.get(key)) for key, value in current.items()}}
-    if isinstance(now, list):
-        items, rest = cast("list[Any]", now), cast("list[Any]", before) if isinstance(before, list) else []
-        merged = [_merged(item, rest[index] if index < len(rest) else None) for index, item in enumerate(items)]
-        return [*merged, *rest[len(merged) :]]
-    return before if now is None else now
 
 
 def _proposals(cursor: Cursor, document: Any, known: Analysis) -> Iterator[Item]:
@@ -126,9 +126,7 @@ def _names(
                 yield _item(cursor, name, "name", "argument", inline(schema), ending)
 
 
-def _item(
-    cursor: Cursor, name: str, kind: Literal["key", "name", "word"], detail: str, about: str, ending: str = ""
-) -> Item:
+def _item(cursor: Cursor, name: str, kind: Kind, detail: str, about: str, ending: str = "") -> Item:
     text = name if kind == "word" else _written(name, cursor.quote)
     return Item(visible(name), kind, visible(detail), about, text + ending, name, cursor.start, cursor.end)
 

@@ -75,6 +75,44 @@ def cursor_at(text: str, offset: int) -> Cursor | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The value at ``path`` as far as it is written ``before`` the cursor, unquoted; the rest as in ``Cursor``."""
+
+    path: Path
+    before: str
+    quote: str
+    flow: bool
+    partial: Any
+    exact: bool
+
+
+def written_at(text: str, offset: int) -> Written | None:
+    """The value that ``offset`` is in or behind, whatever it holds; ``None`` in a key or a comment."""
+    section = _section(text[:offset])
+    for prefix, exact in ((section, True), (_skeleton(section), False)):
+        for tail in ("", '"', "'"):
+            walk = _Walk(whole=False)
+            if walk.find(prefix + _MARK + tail):
+                if walk.role == "key":
+                    return None
+                return Written(tuple(walk.path), walk.before, walk.quote, walk.flow, walk.root, exact)
+    return None
+
+
+def merged(now: Any, before: Any) -> Any:
+    """A document as far as it is written now, completed by what it had."""
+    if isinstance(now, dict):
+        old = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
+        current = cast("dict[str, Any]", now)
+        return {**old, **{key: merged(value, old.get(key)) for key, value in current.items()}}
+    if isinstance(now, list):
+        items, rest = cast("list[Any]", now), cast("list[Any]", before) if isinstance(before, list) else []
+        known = [merged(item, rest[index] if index < len(rest) else None) for index, item in enumerate(items)]
+        return [*known, *rest[len(known) :]]
+    return before if now is None else now
+
+
 def _section(text: str) -> str:
     """From the last key of the root on: what is broken above it does not matter."""
     starts = [match.start() for match in _SECTION.finditer(text)]
@@ -105,7 +143,10 @@ def _skeleton(text: str) -> str:
 class _Walk:
     """Plain data from events until the mark comes; what follows it does not matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        self.before = ""
+        self.quote = ""
+        self._whole = whole
         self.path: list[Part] = []
         self.role: Literal["key", "value"] = "value"
         self.flow = False
@@ -131,7 +172,9 @@ class _Walk:
             self._flows.pop()
         elif isinstance(event, ScalarEvent | AliasEvent):
             value = event.value if isinstance(event, ScalarEvent) else event.anchor
-            if value == _MARK:
+            if value == _MARK or (not self._whole and str(value).endswith(_MARK)):
+                self.before = str(value)[:-1]
+                self.quote = str(getattr(event, "style", None) or "")
                 self._found()
                 return True
             self._put(value, scalar=True)

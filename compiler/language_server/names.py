@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from meshplan.compiler.diagnostics import Part, Path
 from meshplan.compiler.language_server.analysis import Analysis
-from meshplan.compiler.lockfile import ServerLock
 from meshplan.schemas.capability import KINDS, CapabilityKey, Kind
 from meshplan.schemas.decide import glob_match
 
@@ -173,21 +172,22 @@ def offered(data: Any, known: Analysis, endpoint: str) -> dict[str, CapabilityKe
     for entry in cast("list[Any]", include) if isinstance(include, list) else []:
         lock = known.locks.get(str(_get(entry, (), "server")))
         prefix = _get(entry, (), "prefix")
-        for tool in _selected(known, lock, _get(entry, (), "tools")) if lock is not None else ():
+        listed = [CapabilityKey(lock.server, "tool", name) for name in lock.names("tool")] if lock is not None else []
+        for tool in select(known, listed, _get(entry, (), "tools")):
             tools.setdefault((prefix if isinstance(prefix, str) else "") + tool.name, tool)
     return tools
 
 
-def _selected(known: Analysis, lock: ServerLock, selector: Any) -> list[CapabilityKey]:
-    tools = [CapabilityKey(lock.server, "tool", name) for name in lock.names("tool")]
+def select(known: Analysis, among: list[CapabilityKey], selector: Any) -> list[CapabilityKey]:
+    """Those that a selector of tools or of names chooses."""
     if isinstance(selector, list):
         globs = [str(glob) for glob in cast("list[Any]", selector)]
-        return [tool for tool in tools if any(glob_match(glob, tool.name) for glob in globs)]
+        return [key for key in among if any(glob_match(glob, key.name) for glob in globs)]
     effect = _get(selector, (), "effect")
     wanted = cast("list[Any]", effect) if isinstance(effect, list) else [effect]
     if effect is None:
-        return tools if selector == "all" else []
-    return [tool for tool in tools if tool in known.capabilities and known.capabilities[tool].effect in wanted]
+        return among if selector == "all" else []
+    return [key for key in among if key in known.capabilities and known.capabilities[key].effect in wanted]
 
 
 def arguments(known: Analysis, tool: CapabilityKey | None) -> dict[str, Any]:
@@ -199,7 +199,12 @@ def arguments(known: Analysis, tool: CapabilityKey | None) -> dict[str, Any]:
 
 
 def _get(data: Any, path: tuple[Part, ...], key: str) -> Any:
-    for part in (*path, key):
+    return at(data, (*path, key))
+
+
+def at(data: Any, path: tuple[Part, ...]) -> Any:
+    """What stands at a path of plain data, or `None`."""
+    for part in path:
         if isinstance(data, dict) and isinstance(part, str):
             data = cast("dict[Any, Any]", data).get(part)
         elif isinstance(data, list) and isinstance(part, int):

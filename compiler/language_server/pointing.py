@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Part, Path
-from meshplan.compiler.language_server import language, names
+from meshplan.compiler.language_server import expressing, language, names
 from meshplan.compiler.language_server.analysis import Analysis
 from meshplan.compiler.language_server.cursor import cursor_at
 from meshplan.compiler.language_server.prose import about_capability, about_key, block, code, inline
@@ -22,6 +22,7 @@ from meshplan.schemas.capability import KINDS, CapabilityKey
 from meshplan.schemas.decide import glob_match
 
 _REST = re.compile(r"[^\s,\[\]{}\"'#:]*")
+_NAME = re.compile(r"[A-Za-z0-9_]*")
 _SHOWN = 20
 
 
@@ -67,6 +68,15 @@ def _descend(node: MapNode | SeqNode, offset: int, path: Path) -> Thing | None:
             return _descend(value, offset, (*path, part))
         return Thing((*path, part), "value", value if isinstance(value, str) else "", at.start.index, at.end.index)
     return None
+
+
+def inside(text: str, offset: int, own: MapNode | None, known: Analysis) -> tuple[str, int, int] | None:
+    """Markdown about the name in an expression at ``offset``, and where that stands; ``None`` where there is none."""
+    rest = _NAME.match(text, offset)
+    end = offset if rest is None else rest.end()
+    place = expressing.place_at(text, end, own, known)
+    said = expressing.explain(place) if place is not None else None
+    return None if place is None or said is None else (said, end - len(place.word), end)
 
 
 def hover(thing: Thing, data: Any, known: Analysis) -> str | None:

@@ -30,6 +30,9 @@ _KINDS = {
     "key": lsp.CompletionItemKind.Property,
     "name": lsp.CompletionItemKind.Reference,
     "word": lsp.CompletionItemKind.Value,
+    "field": lsp.CompletionItemKind.Field,
+    "function": lsp.CompletionItemKind.Function,
+    "variable": lsp.CompletionItemKind.Variable,
 }
 
 

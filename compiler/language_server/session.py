@@ -143,6 +143,10 @@ class Session:
     def hover(self, path: Path, position: Position) -> tuple[str, Range] | None:
         """Markdown about what stands at a position."""
         buffer, known = self._at(path)
+        if buffer is not None and (
+            told := pointing.inside(buffer.document.normal, buffer.document.offset(position), buffer.good, known)
+        ):
+            return told[0], buffer.document.range(told[1], told[2])
         thing = self._thing(buffer, position)
         if buffer is None or thing is None:
             return None

@@ -116,6 +116,21 @@ def test_a_lock_that_comes_is_seen_and_a_closed_file_is_the_one_on_disk(desk, fo
     assert desk.told("mesh.yaml") == []
 
 
+def test_inside_an_expression(desk):
+    line = BASE.split("\n").index("    allow: [{server: notes, tools: {effect: read}}]")
+    rule = '    allow: [{server: notes, tools: [get_note], when: "args.'
+    end = len(BASE.split("\n")[line])
+    desk.change("mesh.yaml", change(line, 0, end, rule))  # the quote is open, and so are the brackets
+    found = desk.complete("mesh.yaml", line, len(rule))
+    assert (found["id"]["kind"], found["id"]["detail"]) == (5, "int")
+    assert found["id"]["textEdit"]["newText"] == "id"
+    desk.change("mesh.yaml", change(line, len(rule), len(rule), 'id > 1"}]'))
+    assert desk.findings("mesh.yaml") == []
+    assert desk.hover("mesh.yaml", line, len(rule) + 1) == "`args.id`: int"
+    place = desk.at("textDocument/hover", "mesh.yaml", line, len(rule) + 1)["range"]
+    assert (place["start"]["character"], place["end"]["character"]) == (len(rule), len(rule) + 2)
+
+
 def test_a_file_of_no_mesh_is_left_alone(desk):
     desk.open("other.txt", "servers: x")
     assert desk.complete("other.txt", 0, 0) is not None
