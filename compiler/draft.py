@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from meshplan.compiler.diagnostics import Diagnostics
 from meshplan.compiler.lockfile import ServerLock
@@ -12,8 +13,10 @@ from meshplan.compiler.marks import MapNode
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolved import Resolved
 from meshplan.compiler.syntax.mesh import Mesh
-from meshplan.schemas.bundle import Bundle
-from meshplan.schemas.plan import Plan
+
+if TYPE_CHECKING:
+    from meshplan.schemas.bundle import Bundle
+    from meshplan.schemas.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from meshplan.compiler.draft import Draft
 from meshplan.compiler.lockfile import lock_path
 from meshplan.compiler.marks import MapNode, locate, place_of
 from meshplan.compiler.resolved import Resolved
-from meshplan.schemas.bundle import seal
 
 
 def emit(draft: Draft) -> tuple[Draft, Diagnostics]:
     """The pass: seals the plan with its definitions and its source map."""
+    from meshplan.schemas.bundle import seal
+
     if draft.plan is None or draft.resolved is None:
         return draft, ()
     definitions = {

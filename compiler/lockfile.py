@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from meshplan.compiler.reader import Reader
 from meshplan.compiler.syntax.servers import AnyServer, HttpServer, OpenApiServer, StdioServer
 from meshplan.schemas import jsontext
-from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, CapabilityKey, Kind
+from meshplan.schemas.capability import KINDS, CapabilityKey, Kind
 
 LOCK_FORMAT = "mesh.dev/lock/v1"
 FOLDER = "mesh.lock"
@@ -110,59 +108,3 @@ def write_lock(lock: ServerLock) -> str:
             if key.kind == kind
         }
     return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
-
-
-def read_lock(reader: Reader, server: str, environment: str | None = None) -> ServerLock | None:
-    """The lock of a server, its environment's own before the common one; ``None`` where there is none.
-
-    Raises ``LockError`` where it cannot be believed.
-    """
-    own = reader.read(lock_path(server, environment)) if environment else None
-    text = own if own is not None else reader.read(lock_path(server))
-    return None if text is None else _believed(server, text)
-
-
-@lru_cache(maxsize=512)
-def _believed(server: str, text: str) -> ServerLock:
-    """Read and verify one lock; a text that was verified once is the same lock again, as long as the process lives."""
-    try:
-        fractions: list[jsontext.Number] = []
-        found = cast("dict[str, Any]", jsontext.parse(text, exact=True, fractions=fractions))
-        if found["format"] != LOCK_FORMAT:
-            raise LockError(f"its format is not `{LOCK_FORMAT}`")
-        return ServerLock(
-            server=server,
-            transport=found["transport"],
-            protocol_version=found["protocol_version"],
-            server_info=found["server_info"],
-            capabilities=found["capabilities"],
-            instructions=found["instructions"],
-            definitions=_definitions(server, found, plain=not fractions),
-            package=_package(found["package"]) if "package" in found else None,
-        )
-    except jsontext.JsonTextError as error:
-        raise LockError(f"it is not JSON: {error}") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise LockError(f"it lacks or misshapes {error}") from None
-
-
-def _package(found: dict[str, Any]) -> Package:
-    wanted = {"ecosystem", "name", "version", "integrity"}
-    if not wanted <= found.keys() <= {*wanted, "file"} or not all(isinstance(value, str) for value in found.values()):
-        raise LockError("it lacks or misshapes `package`")
-    if found["ecosystem"] not in ("npm", "pypi"):
-        raise LockError("its package is of no known ecosystem")
-    return Package(**found)
-
-
-def _definitions(server: str, found: dict[str, Any], *, plain: bool) -> dict[CapabilityKey, Locked]:
-    definitions: dict[CapabilityKey, Locked] = {}
-    for kind in KINDS:
-        for name, entry in cast("dict[str, dict[str, Any]]", found[SECTIONS[kind]]).items():
-            recorded = locked(entry["definition"], plain=plain)
-            if recorded.digest != entry["digest"]:
-                raise LockError(f"the definition of {kind} `{name}` was edited: it does not match its digest")
-            if recorded.definition.get(IDENTIFYING_FIELD[kind]) != name:
-                raise LockError(f"the definition of {kind} `{name}` names something else")
-            definitions[CapabilityKey(server, kind, name)] = recorded
-    return definitions

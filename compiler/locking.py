@@ -17,10 +17,10 @@ from meshplan.compiler.lockfile import (
     ServerLock,
     lock_path,
     locked,
-    read_lock,
     transport_identity,
     write_lock,
 )
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.lower.servers import DEFAULT_TIMEOUT_MS, transport
 from meshplan.compiler.packages import Answer, Packages
 from meshplan.compiler.project import Project

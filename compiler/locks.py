@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.lockfile import LockError, ServerLock, lock_path, read_lock, transport_identity
+from meshplan.compiler.lockfile import LockError, ServerLock, lock_path, transport_identity
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.marks import locate
 from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import closest

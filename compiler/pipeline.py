@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from meshplan.compiler.assemble import assemble
 from meshplan.compiler.checks import checks
@@ -17,7 +18,9 @@ from meshplan.compiler.lower import lower
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolve import resolve
 from meshplan.compiler.suppress import settle
-from meshplan.schemas.bundle import Bundle
+
+if TYPE_CHECKING:
+    from meshplan.schemas.bundle import Bundle
 
 ENTRY = "mesh.yaml"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.expr import Program, allow_matches, deny_matches, load
 from meshplan.schemas.globs import glob_match
-from meshplan.schemas.plan import Access, Grant, Plan, Rule
+
+if TYPE_CHECKING:
+    from meshplan.schemas.plan import Access, Grant, Plan, Rule
 
 Code = Literal["allowed", "not_offered", "no_allow", "denied_by_rule"]
 

@@ -251,7 +251,7 @@ class Plan(Frozen):
     identity: Identity
     prices: dict[str, Price] = {}
     budgets: dict[str, Budget] = {}
-    guardrails: Guardrails = Guardrails()
+    guardrails: Guardrails = Guardrails.model_construct()
     runtime: Settings
 
 

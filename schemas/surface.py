@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, Kind
-from meshplan.schemas.plan import Offer, Plan
+
+if TYPE_CHECKING:
+    from meshplan.schemas.plan import Offer, Plan
 
 LIST_FIELD: dict[Kind, str] = {
     "tool": "tools",

@@ -12,8 +12,9 @@ import click
 from meshplan.compiler import exits
 from meshplan.compiler.diff.model import LockChange
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.lockfile import ServerLock, read_lock
+from meshplan.compiler.lockfile import ServerLock
 from meshplan.compiler.locking import Asked, ask_servers, changes_of
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.project import Project, show
 from meshplan.compiler.render.lockchanges import change_data, change_lines
 from meshplan.compiler.render.progress import Progress

@@ -102,7 +102,7 @@ class Identity(Written):
     """
 
     issuers: dict[Name, Issuer] = {}
-    users: Users = Users()
+    users: Users = Users.model_construct()
     teams: dict[Name, Subject] = {}
     agents: dict[Name, Subject] = {}
     applications: dict[Name, Subject] = {}

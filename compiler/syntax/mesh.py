@@ -31,14 +31,14 @@ class Mesh(Written):
     bindings: dict[Name, Binding] = {}
     workflows: dict[Name, Workflow] = {}
     virtual: dict[Name, Virtual] = {}
-    identity: Identity = Identity()
+    identity: Identity = Identity.model_construct()
     roles: dict[Name, Role] = {}
     grants: list[GrantEntry] = []
     prices: dict[ToolRef, Price] = {}
     budgets: dict[Name, Budget] = {}
     moved: list[Moved] = []
-    policies: Policies = Policies()
+    policies: Policies = Policies.model_construct()
     invariants: list[Invariant] = []
     acknowledge: list[Acknowledgement] = []
     environments: dict[Name, Environment] = {}
-    runtime: Runtime = Runtime()
+    runtime: Runtime = Runtime.model_construct()

@@ -75,7 +75,7 @@ class AnyServer(Written):
     timeout: Maybe[Duration] = None
     retry: Maybe[Retry] = None
     breaker: Maybe[Breaker] = None
-    effects: Effects = Effects()
+    effects: Effects = Effects.model_construct()
     tags: dict[TagName, list[Glob]] = {}
     resources: list[Glob] = []
     on_drift: Literal["block", "warn"] = "block"

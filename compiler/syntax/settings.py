@@ -57,7 +57,7 @@ class Limits(Written):
     depth: Annotated[int, Field(ge=4, le=128)] = 64
     headers: Size = 32 * 1024
     idle_streams: Count = 1000
-    concurrency: Concurrency = Concurrency()
+    concurrency: Concurrency = Concurrency.model_construct()
 
 
 class Redis(Written):
@@ -90,4 +90,4 @@ class Runtime(Written):
     seal_keys: list[Secret] = []
     counters: Maybe[Redis] = None
     ledger: Maybe[Ledger] = None
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()

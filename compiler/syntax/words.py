@@ -67,7 +67,7 @@ FreeJson = Annotated[Any, BeforeValidator(_readable)]
 class Written(BaseModel):
     """A part of mesh.yaml as its author wrote it: strict, immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 def bad_value(message: str, advice: str) -> PydanticCustomError:

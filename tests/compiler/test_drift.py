@@ -9,7 +9,8 @@ from meshes import BASE, DEFINITIONS, DESTROY, tool
 
 from meshplan.compiler import locking
 from meshplan.compiler.cli import run
-from meshplan.compiler.lockfile import Package, read_lock
+from meshplan.compiler.lockfile import Package
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.packages import Answer
 from meshplan.compiler.reader import FolderReader
 from meshplan.compiler.render.progress import Progress

@@ -8,8 +8,9 @@ import pytest
 from hostile_corpus import CORPUS, REFUSED
 
 from meshplan.compiler.diff.locks import lock_changes
-from meshplan.compiler.lockfile import LockError, read_lock, write_lock
+from meshplan.compiler.lockfile import LockError, write_lock
 from meshplan.compiler.locking import changes_of, to_lock
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.pipeline import compile_mesh
 from meshplan.compiler.reader import MemoryReader
 from meshplan.compiler.render.concise import render_concise

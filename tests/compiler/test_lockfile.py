@@ -5,7 +5,8 @@ import json
 import pytest
 from meshes import BASE, lock_texts
 
-from meshplan.compiler.lockfile import LockError, read_lock, write_lock
+from meshplan.compiler.lockfile import LockError, write_lock
+from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.reader import MemoryReader
 
 
