@@ -13,6 +13,9 @@ import click
 
 from meshplan.compiler import exits
 
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+"""What is installed beside us has no say in how a mesh is read, and is not looked for."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "make a mesh.yaml from the client configurations found"),
     "import": ("import_", "add the servers of client and gateway configurations to mesh.yaml"),

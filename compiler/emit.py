@@ -45,13 +45,16 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     for endpoint in resolved.endpoints:
         paths[f"endpoint:{endpoint.name}"] = ("virtual", endpoint.name)
         paths |= {f"offer:{endpoint.name}:{offer.capability.id}": offer.path for offer in endpoint.offers}
-    places: dict[str, list[str | int]] = {}
-    for name, path in paths.items():
-        span = locate(draft.root, path).key_span()
-        places[name] = [span.file, span.line, span.column, *(["patched"] if _patched(draft.root, span) else [])]
+    found = {path: _place(draft.root, path) for path in set(paths.values())}
+    places: dict[str, list[str | int]] = {name: list(found[path]) for name, path in paths.items()}
     for key, known in resolved.capabilities.items():
         places[f"locked:{key.id}"] = [lock_path(key.server), 1, 1, known.effect]
     return places
+
+
+def _place(root: MapNode, path: Path) -> list[str | int]:
+    span = locate(root, path).key_span()
+    return [span.file, span.line, span.column, *(["patched"] if _patched(root, span) else [])]
 
 
 def _patched(root: MapNode, span: Span) -> bool:

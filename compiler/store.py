@@ -12,7 +12,6 @@ from pathlib import Path
 from meshplan.compiler.files import sync_folder, write_atomically
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
-from meshplan.schemas.plan import canonical
 from meshplan.schemas.store import Pointer, log_path, object_path, pointer_path, read_pointer
 
 
@@ -41,7 +40,7 @@ def publish(store: Path, bundle: Bundle, *, channel: str, expect_seq: int | None
 
     ``expect_seq`` (0: nothing published yet) makes it a compare-and-swap: raises ``StaleError`` when the channel moved.
     """
-    ir, source_map = canonical(bundle.plan), jsontext.canonical(bundle.source_map)
+    ir, source_map = bundle.text(), jsontext.whole(bundle.source_map).decode()
     for text in (ir, source_map, *bundle.definitions.values()):
         _put(store, text)
     with _exclusive(store, channel):

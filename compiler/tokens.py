@@ -226,9 +226,9 @@ class SurfaceTokens:
 def all_tokens(bundle: Bundle, memo: Memo | None = None) -> dict[str, SurfaceTokens]:
     """The costs of every endpoint of a plan, by its name."""
     known: Memo = {} if memo is None else memo
-    access, covers = bundle.plan.access, _covers(bundle)
+    access, covering = bundle.plan.access, _covering(bundle)
     return {
-        name: _surface(name, endpoint, offered_tools(endpoint, _lookup(bundle), known), access, covers)
+        name: _surface(name, endpoint, offered_tools(endpoint, _lookup(bundle), known), access, covering)
         for name, endpoint in sorted(bundle.plan.endpoints.items())
     }
 
@@ -245,11 +245,16 @@ def role_tokens(bundle: Bundle, endpoint: str, memo: Memo | None = None) -> dict
     known: Memo = {} if memo is None else memo
     shape = bundle.plan.endpoints[endpoint]
     tools = offered_tools(shape, _lookup(bundle), known)
-    return dict(_surface(endpoint, shape, tools, bundle.plan.access, _covers(bundle)).roles)
+    return dict(_surface(endpoint, shape, tools, bundle.plan.access, _covering(bundle)).roles)
 
 
-def _covers(bundle: Bundle) -> dict[str, frozenset[str]]:
-    return {name: frozenset(rule.covers) for name, rule in bundle.plan.access.rules.items()}
+def _covering(bundle: Bundle) -> dict[str, list[str]]:
+    """The rules that cover each capability."""
+    found: dict[str, list[str]] = {}
+    for name, rule in bundle.plan.access.rules.items():
+        for capability in rule.covers:
+            found.setdefault(capability, []).append(name)
+    return found
 
 
 def _lookup(bundle: Bundle) -> Lookup:
@@ -265,16 +270,18 @@ def _lookup(bundle: Bundle) -> Lookup:
 
 
 def _surface(
-    name: str, endpoint: Endpoint, tools: list[Tool], access: Access, covers: Mapping[str, frozenset[str]]
+    name: str, endpoint: Endpoint, tools: list[Tool], access: Access, covering: Mapping[str, list[str]]
 ) -> SurfaceTokens:
-    offered = frozenset(tool.capability for tool in tools)
     units = {tool.capability: tool.units for tool in listed_tools(endpoint.strategy, tools)}
     own = _own_units(endpoint.strategy)
-    touched = {
-        rule_id: offered & covers[rule_id]
-        for rule_id, rule in access.rules.items()
-        if rule.endpoints is None or name in rule.endpoints
-    }
+    touched: dict[str, set[str]] = {}
+    for tool in tools:
+        for rule_id in covering.get(tool.capability, ()):
+            touched.setdefault(rule_id, set()).add(tool.capability)
+    for rule_id in list(touched):
+        narrowed = access.rules[rule_id].endpoints
+        if narrowed is not None and name not in narrowed:
+            del touched[rule_id]
     roles: dict[str, int] = {}
     for role in sorted(access.roles):
         seen = _seen(access, [rule for rule in access.roles[role] if rule in touched], touched)
@@ -283,9 +290,9 @@ def _surface(
     return SurfaceTokens(listed_tokens(endpoint.strategy, tools), roles)
 
 
-def _seen(access: Access, rules: Iterable[str], touched: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    allowed: list[frozenset[str]] = []
-    denied: list[frozenset[str]] = []
+def _seen(access: Access, rules: Iterable[str], touched: Mapping[str, set[str]]) -> frozenset[str]:
+    allowed: list[set[str]] = []
+    denied: list[set[str]] = []
     for rule_id in rules:
         rule = access.rules[rule_id]
         if rule.effect == "allow":

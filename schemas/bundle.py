@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -34,27 +34,30 @@ class Bundle:
     digest: str
     definitions: dict[str, str]
     source_map: dict[str, list[str | int]]
+    ir: str | None = field(default=None, compare=False, repr=False)
+    """The plan's canonical text, where it has been made."""
+
+    def text(self) -> str:
+        """The plan's canonical text, of which ``digest`` is."""
+        return canonical(self.plan) if self.ir is None else self.ir
 
 
 def seal(plan: Plan, definitions: dict[str, str], source_map: dict[str, list[str | int]]) -> Bundle:
     """Bundle a freshly lowered plan."""
-    return Bundle(plan, jsontext.digest(canonical(plan)), definitions, source_map)
+    ir = canonical(plan)
+    return Bundle(plan, jsontext.digest(ir), definitions, source_map, ir)
 
 
 def pack(bundle: Bundle) -> str:
     """The plan as one file: the same sources give the same bytes."""
-    return (
-        jsontext.canonical(
-            {
-                "format": PLAN_FILE,
-                "digest": bundle.digest,
-                "ir": canonical(bundle.plan),
-                "definitions": bundle.definitions,
-                "source_map": bundle.source_map,
-            }
-        )
-        + "\n"
-    )
+    parts = {
+        "format": PLAN_FILE,
+        "digest": bundle.digest,
+        "ir": bundle.text(),
+        "definitions": bundle.definitions,
+        "source_map": bundle.source_map,
+    }
+    return jsontext.whole(parts).decode() + "\n"
 
 
 def unpack(text: str | bytes) -> Bundle:
@@ -99,7 +102,7 @@ def verify(digest: str, ir: str, blob: Callable[[str], str], source_map: dict[st
         definitions[capability.definition] = text
     _closed(plan)
     _evaluable(plan)
-    return Bundle(plan, digest, definitions, source_map)
+    return Bundle(plan, digest, definitions, source_map, ir)
 
 
 def _model(ir: str) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -31,8 +32,7 @@ class CapabilityKey(NamedTuple):
     @property
     def id(self) -> str:
         """ASCII text ``server/kind/name``, percent-encoded (RFC 3986) where the upstream name needs it."""
-        plain = _PLAIN.match(self.name)
-        return f"{self.server}/{self.kind}/{self.name if plain else quote(self.name, safe=_UNQUOTED)}"
+        return _id(self)
 
     @classmethod
     def of(cls, text: str) -> CapabilityKey:
@@ -41,3 +41,10 @@ class CapabilityKey(NamedTuple):
         if kind not in KINDS:
             raise ValueError(f"`{text}` is not a capability id")
         return cls(server, kind, unquote(name))
+
+
+@lru_cache(maxsize=65_536)
+def _id(key: CapabilityKey) -> str:
+    """Kept, since a rule names each of the capabilities that it covers by its id."""
+    plain = _PLAIN.match(key.name)
+    return f"{key.server}/{key.kind}/{key.name if plain else quote(key.name, safe=_UNQUOTED)}"

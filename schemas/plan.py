@@ -257,7 +257,7 @@ class Plan(Frozen):
 
 def canonical(plan: Plan) -> str:
     """The plan's one spelling: sorted keys, integers only, no blanks, every field spelled out."""
-    return jsontext.canonical(plan.model_dump(mode="json"), plain=True)
+    return jsontext.whole(plan.model_dump(mode="json")).decode()
 
 
 def json_schema() -> dict[str, Any]:

@@ -41,7 +41,7 @@ def resolve_rules(context: Context) -> tuple[ResolvedRule, ...]:
 
 
 def _rule(context: Context, role: str, effect: Literal["allow", "deny"], entry: RuleEntry, path: Path) -> ResolvedRule:
-    covers = tuple(sorted(set(reached(context, entry, path))))
+    covers = reached(context, entry, path)
     when: JsonValue = None
     text = _condition(context, entry, path, covers)
     if text is not None:
@@ -92,7 +92,7 @@ def _model_term(context: Context, model: str, path: Path) -> str:
 
 def _fingerprint(effect: str, entry: RuleEntry) -> str:
     """The same rule has the same id wherever it stands, so that re-ordering changes nothing."""
-    text = jsontext.canonical([effect, _normal(entry.model_dump(mode="json", exclude_none=True))])
+    text = jsontext.whole([effect, _normal(entry.model_dump(mode="json", exclude_none=True))])
     return jsontext.digest(text).removeprefix("sha256:")[:12]
 
 

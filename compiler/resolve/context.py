@@ -37,6 +37,10 @@ class Context:
     capabilities: dict[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
     made: dict[str, list[CapabilityKey]] = field(default_factory=dict[str, list[CapabilityKey]])
     """The tools of each `binding:NAME` and `workflow:NAME`."""
+    everywhere: dict[frozenset[str], tuple[CapabilityKey, ...]] = field(
+        default_factory=dict[frozenset[str], tuple[CapabilityKey, ...]]
+    )
+    """What rules mean that name effects and no server, sorted, by those effects."""
     found: list[Diagnostic] = field(default_factory=list[Diagnostic])
     judged: dict[tuple[str | int, ...], tuple[object, Ir | None, list[Problem]]] = field(
         default_factory=dict[tuple["str | int", ...], "tuple[object, Ir | None, list[Problem]]"]

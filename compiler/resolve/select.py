@@ -9,7 +9,7 @@ from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.syntax.access import Reach
 from meshplan.compiler.syntax.selectors import ByEffect
 from meshplan.compiler.syntax.virtual import ServerInclude
-from meshplan.schemas.capability import KINDS, CapabilityKey, Kind
+from meshplan.schemas.capability import EFFECTS, KINDS, CapabilityKey, Kind
 from meshplan.schemas.globs import glob_match
 
 KEY_OF: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
@@ -72,9 +72,24 @@ def excepted(context: Context, include: ServerInclude, path: Path) -> set[str]:
     return gone
 
 
-def reached(context: Context, reach: Reach, path: Path) -> list[CapabilityKey]:
-    """The capabilities that a rule, a budget or an invariant means: by maker, then by effect and tag."""
+def reached(context: Context, reach: Reach, path: Path) -> tuple[CapabilityKey, ...]:
+    """The capabilities that a rule, a budget or an invariant means, sorted: by maker, then by effect and tag."""
     _check_keys(context, reach, path)
+    if not reach.model_fields_set <= _NOT_OF_EVERY_MAKER:
+        return tuple(sorted(set(_reached(context, reach, path))))
+    effects = frozenset([reach.effect] if isinstance(reach.effect, str) else reach.effect or EFFECTS)
+    if effects not in context.everywhere:
+        context.everywhere[effects] = tuple(
+            sorted(key for key, known in context.capabilities.items() if known.effect in effects)
+        )
+    return context.everywhere[effects]
+
+
+_NOT_OF_EVERY_MAKER = frozenset(("effect", "id", "endpoint", "models", "when"))
+"""Keys of a rule that leave it to mean every server's capabilities: many roles deny `{effect: destructive}`."""
+
+
+def _reached(context: Context, reach: Reach, path: Path) -> list[CapabilityKey]:
     makers = _makers(context, reach, path)
     kinds: list[Kind] = [kind for kind in KINDS if getattr(reach, KEY_OF[kind]) is not None]
     found: list[CapabilityKey] = []

@@ -115,7 +115,7 @@ def _budget(
             help="keep one: `of` is one counter, `each` is one for everybody",
         )
     of = None if budget.of is None else conjunction(context, budget.of, (*path, "of"))
-    covers = None if budget.on is None else tuple(sorted(reached(context, budget.on, (*path, "on"))))
+    covers = None if budget.on is None else reached(context, budget.on, (*path, "on"))
     _check_zone(context, budget, path)
     _check_cap(context, name, budget, covers, prices, path)
     return ResolvedBudget(name, budget, of, covers, counted_as, path)
