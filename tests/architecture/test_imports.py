@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,9 +29,14 @@ def test_the_contract_loads_nothing_heavy_and_nothing_of_ours(module):
     assert not [m for m in modules if m.startswith(("meshplan.compiler", "meshplan.runtime"))]
 
 
-def test_validate_loads_neither_the_runtime_nor_anything_of_the_network():
-    run = "from meshplan.compiler.cli import run; run(['-f', 'none.yaml', 'validate'])"
-    modules = loaded(run)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("file", ["none.yaml", "mesh.yaml.example"])
+def test_validate_loads_neither_the_runtime_nor_anything_of_the_network(file):
+    arguments = ["-C", str(ROOT), "-f", file, "validate"]
+    modules = loaded(f"from meshplan.compiler.cli import run; assert run({arguments!r}) == {file == 'none.yaml'}")
+    assert "meshplan.schemas.plan" not in modules
     assert not [m for m in modules if m.startswith("meshplan.runtime")]
     assert roots(modules).isdisjoint(
         {"mcp", "jinja2", "deepdiff", "jsonschema", "anyio", "httpx2", "starlette", "uvicorn"}

@@ -71,3 +71,15 @@ def test_brackets_in_strings_are_not_depth():
     text = json.dumps(["[" * 500, '\\"' * 300, {"a": "{" * 400}])
     assert jsontext.parse(text) == json.loads(text)
     assert jsontext.parse('"\\ud83d\\ude00"') == "😀"
+
+
+@given(values)
+def test_the_quick_canonical_form_is_the_canonical_form(value):
+    whole = json.loads(json.dumps(value), parse_float=lambda lexeme: int(float(lexeme)) if "inf" not in lexeme else 0)
+    assert jsontext.whole(whole).decode() == jsontext.canonical(whole)
+
+
+@pytest.mark.parametrize("value", [{"a": "\ud800"}, {"a": {1, 2}.__iter__()}, object()])
+def test_the_quick_canonical_form_refuses_what_json_lacks(value):
+    with pytest.raises((TypeError, ValueError)):
+        jsontext.whole(value)
