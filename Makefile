@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix conformance bench fuzz schemas docs clean
+.PHONY: up test check fix conformance bench fuzz schemas docs clean bench-search
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -38,6 +38,9 @@ conformance: .venv/test
 
 bench: .venv/test
 	$(BIN)/python bench/run.py
+
+bench-search: .venv/test
+	$(BIN)/python bench/search.py
 
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py
