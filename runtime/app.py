@@ -21,9 +21,12 @@ from meshplan.runtime.front.http import PREFIX, HttpFront
 from meshplan.runtime.front.pipes import line_writer, lines_of
 from meshplan.runtime.front.stdio import StdioFront
 from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.parked import open_lot
 from meshplan.runtime.principal import LOCAL_FILE, LocalSecretError, ensure_local_secret
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, activate
+from meshplan.runtime.seal import Sealer
+from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
@@ -69,6 +72,7 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
     active, desired = Active(), Desired()
     async with (
         open_upstreams({}, source.root, on_list_changed=active.upstream_changed) as upstreams,
+        open_lot() as lot,
         anyio.create_task_group() as tasks,
     ):
         if bundle is not None:
@@ -78,7 +82,8 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
             follower = Follower(source.store, source.channel, active, upstreams, desired, say)
             await follower.look()
             tasks.start_soon(follower.run)
-        yield Running(active, upstreams, desired, Desk(active, Invoker(active, upstreams, log_to(say))))
+        invoker = Invoker(active, upstreams, log_to(say), sealer=Sealer(Secrets(source.root)), lot=lot)
+        yield Running(active, upstreams, desired, Desk(active, invoker))
         tasks.cancel_scope.cancel()
 
 

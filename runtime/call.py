@@ -40,7 +40,8 @@ class Call:
     """One JSON-RPC request of an authenticated caller.
 
     ``param_headers`` are the ``Mcp-Param-*`` headers as they came (HTTP of 2026-07-28 only). ``on_notify`` gets the
-    notifications that belong to this request. ``id`` is shared by the rounds of one call.
+    notifications that belong to this request. ``session`` is the caller's session with us, and ``ask`` asks the client
+    in it; clients without sessions are asked by a result. ``id`` is shared by the rounds of one call.
     """
 
     endpoint: str
@@ -54,6 +55,8 @@ class Call:
     wants_progress: bool = False
     on_notify: OnNotify | None = None
     param_headers: Mapping[str, str] | None = None
+    session: str | None = None
+    ask: Ask | None = None
     id: str = field(default_factory=new_id)
 
     @property

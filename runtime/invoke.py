@@ -30,8 +30,11 @@ from meshplan.runtime.errors import (
     unavailable,
     unknown,
 )
+from meshplan.runtime.parked import Lot
 from meshplan.runtime.record import Attempt, Recorder
 from meshplan.runtime.results import for_era, outward_uris
+from meshplan.runtime.rounds import Rounds
+from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot, View
 from meshplan.runtime.targets import RESOLVERS, Target, Trace
@@ -52,8 +55,17 @@ NO_COMPLETION: dict[str, Any] = {"completion": {"values": [], "total": 0, "hasMo
 class Invoker:
     """Takes calls one by one against the newest snapshot; holds only how many each principal has under way."""
 
-    def __init__(self, active: Active, upstreams: Upstreams, record: Recorder) -> None:
+    def __init__(
+        self,
+        active: Active,
+        upstreams: Upstreams,
+        record: Recorder,
+        *,
+        sealer: Sealer | None = None,
+        lot: Lot | None = None,
+    ) -> None:
         self._active, self._upstreams, self._record = active, upstreams, record
+        self._rounds = Rounds(self._again, sealer or Sealer(), lot)
         self._running: Counter[tuple[str, str]] = Counter()
 
     async def invoke(self, call: Call) -> Result:
@@ -94,7 +106,14 @@ class Invoker:
             target = resolve(view, call, trace)
             if target is None:
                 return for_era(call.method, NO_COMPLETION, legacy=call.legacy)
-            return await self._forward(view, call, target)
+            return await self._forward(view, call, target, trace)
+
+    def _again(self, call: Call) -> Target | None:
+        """Where a call that is under way would lead on the newest plan; raises ``RpcError``."""
+        snapshot, resolve = self._active.snapshot, RESOLVERS.get(call.method)
+        if snapshot is None or resolve is None:
+            raise not_ready()
+        return resolve(self._view(snapshot, call), call, Trace())
 
     def _view(self, snapshot: Snapshot, call: Call) -> View:
         """The caller as the newest plan knows it: a key that is gone is gone at once."""
@@ -118,7 +137,7 @@ class Invoker:
             if not self._running[owner]:
                 del self._running[owner]
 
-    async def _forward(self, view: View, call: Call, target: Target) -> dict[str, Any]:
+    async def _forward(self, view: View, call: Call, target: Target, trace: Trace) -> dict[str, Any]:
         request = UpstreamRequest(
             call.method,
             target.params,
@@ -131,7 +150,8 @@ class Invoker:
             on_notify=call.on_notify,
         )
         try:
-            result = await self._upstreams.get(target.server).request(request)
+            upstream = self._upstreams.get(target.server)
+            result = await self._rounds.send(view, call, target, trace, request, upstream)
         except UpstreamRefusal as error:
             raise _relayed(error, call, target) from None
         except UpstreamTimeout:
@@ -158,7 +178,7 @@ class Invoker:
             capability=trace.capability,
             reason=trace.reason,
             rule=trace.rule,
-            call=call.id,
+            call=trace.call or call.id,
         )
 
 

@@ -29,7 +29,6 @@ def _parts(plan: Plan) -> Iterator[str]:
         "claims in identity": identity.claims,
         "runtime.admin_listen": settings.admin_listen,
         "runtime.trusted_proxies": settings.trusted_proxies,
-        "runtime.seal_keys": settings.seal_keys,
         "runtime.counters": settings.counters,
         "runtime.ledger": settings.ledger,
     }
@@ -51,5 +50,3 @@ def _server(server: Server) -> Iterator[str]:
         yield "the retries"
     if server.breaker is not None:
         yield "the breaker"
-    if server.sessions != "shared":
-        yield "the sessions"

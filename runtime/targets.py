@@ -20,11 +20,15 @@ from meshplan.schemas.surface import ArgumentRefusedError, upstream_arguments
 
 @dataclass(slots=True)
 class Trace:
-    """What the record will say of an attempt; filled in while the request is looked at, also when it is refused."""
+    """What the record will say of an attempt; filled in while the request is looked at, also when it is refused.
+
+    ``call`` is the call that a later round belongs to.
+    """
 
     capability: str | None = None
     reason: str | None = None
     rule: str | None = None
+    call: str | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""

@@ -105,6 +105,7 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         log_level=level,
         wants_progress=token is not None,
         on_notify=relay(token, logs=level is not None, write=channel.write),
+        session=session.id,
     )
     return await complete(desk.invoker.invoke, call, partial(session.ask, channel))
 

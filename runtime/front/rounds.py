@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import anyio
 
+from meshplan.runtime.asks import Ask
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import INTERNAL_ERROR, RpcError, cannot_answer
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.shapes import members, text
-
-Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
-"""Asks the client (method, params); raises ``RpcError``."""
 
 MAX_ROUNDS = 10
 MAX_QUESTIONS = 16
@@ -24,9 +22,13 @@ _ANSWERS, _STATE = "inputResponses", "requestState"
 
 
 async def complete(invoke: Callable[[Call], Awaitable[Result]], call: Call, ask: Ask) -> Result:
-    """Answer a call, with as many rounds of questions as the upstream needs; each round is decided again."""
+    """Answer a call, with as many rounds of questions as the upstream needs; each round is decided again.
+
+    A server of the handshake era asks while its call runs: then ``ask`` is called from inside ``invoke``.
+    """
     plain = {name: value for name, value in call.params.items() if name not in (_ANSWERS, _STATE)}
-    result, pause = await invoke(replace(call, params=plain)), _FIRST_PAUSE
+    call = replace(call, params=plain, ask=ask)
+    result, pause = await invoke(call), _FIRST_PAUSE
     for _ in range(MAX_ROUNDS):
         if isinstance(result, bytes) or result.get("resultType") != "input_required":
             return result

@@ -19,7 +19,7 @@ import anyio.to_thread
 from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
-from meshplan.runtime.upstream.port import Health, OnUpdate, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRefusal, UpstreamRequest
 from meshplan.schemas.plan import Transport
 
 if TYPE_CHECKING:
@@ -73,8 +73,12 @@ class Surroundings:
 class UpstreamServer:
     """One upstream; ``run`` is its owner task, everything else may be called by any task of the same event loop."""
 
-    def __init__(self, name: str, transport: Transport, surroundings: Surroundings) -> None:
-        self.name, self.transport = name, transport
+    def __init__(
+        self, name: str, transport: Transport, surroundings: Surroundings, client: Client | None = None
+    ) -> None:
+        self.name, self.transport, self.client = name, transport, client
+        self.refused_asks = 0
+        self.ended = anyio.Event()
         self._surroundings = surroundings
         self._attempt = _Attempt()
         self._wake, self._stopping, self._quiet = anyio.Event(), anyio.Event(), anyio.Event()
@@ -97,6 +101,7 @@ class UpstreamServer:
             self._stopping.set()
             self._attempt.failure = _closed()
             self._attempt.done.set()
+            self.ended.set()
 
     async def request(self, request: UpstreamRequest) -> dict[str, Any]:
         """See ``port.Upstream``: a request that certainly was not executed is sent once more on a new connection."""
@@ -134,10 +139,12 @@ class UpstreamServer:
         """The state right now: ``connected``, ``connecting``, ``unavailable`` or ``closed``."""
         attempt = self._attempt
         if self._stopping.is_set():
-            return Health("closed", None, self._error)
+            return Health("closed", None, self._error, refused_asks=self.refused_asks)
         if attempt.session is not None and not attempt.over and attempt.session.negotiated is not None:
-            return Health("connected", attempt.session.negotiated.protocol_version, None)
-        return Health("connecting" if attempt.failure is None else "unavailable", None, self._error)
+            version = attempt.session.negotiated.protocol_version
+            return Health("connected", version, None, refused_asks=self.refused_asks)
+        state = "connecting" if attempt.failure is None else "unavailable"
+        return Health(state, None, self._error, refused_asks=self.refused_asks)
 
     async def quiet(self, seconds: float) -> None:
         """Return once no request has run for so long."""
@@ -194,7 +201,14 @@ class UpstreamServer:
         around = self._surroundings
         session: Session = module.Session(
             module.Place(
-                self.name, self.transport, around.secrets, around.root, around.http_pool, around.on_list_changed
+                self.name,
+                self.transport,
+                around.secrets,
+                around.root,
+                around.http_pool,
+                around.on_list_changed,
+                self.client,
+                self._refuse_ask,
             )
         )
         tasks.start_soon(self._keep, session)
@@ -207,6 +221,12 @@ class UpstreamServer:
             attempt.session, self._error = session, None
         attempt.done.set()
         return attempt.session
+
+    def _refuse_ask(self) -> None:
+        if not self.refused_asks:
+            advice = "" if self.client else "; where its callers may be asked, write `sessions: per_client`"
+            _log.warning("server `%s` asked its client for something, which was refused%s", self.name, advice)
+        self.refused_asks += 1
 
     async def _keep(self, session: Session) -> None:
         """Run one connection; what breaks in it, even by a fault of the SDK or ours, is the end of that connection."""

@@ -171,9 +171,9 @@ def _deadline(request: httpx2.Request, exchange: Exchange | None) -> float:
 
 
 @contextmanager
-def _until(deadline: float) -> Generator[None]:
+def _until(deadline: float) -> Generator[anyio.CancelScope]:
     with anyio.CancelScope(deadline=deadline) as scope:
-        yield
+        yield scope
     if scope.cancelled_caught:
         raise TimeoutError
 
@@ -257,7 +257,9 @@ class _Body(httpx2.AsyncByteStream):
         size = 0
         while True:
             try:
-                with _until(self._deadline):
+                with _until(self._deadline if self._exchange is None else self._exchange.deadline) as scope:
+                    if self._exchange is not None:
+                        self._exchange.reading = scope
                     chunk = await anext(chunks)
             except StopAsyncIteration:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from meshplan.runtime.upstream import sdk
@@ -32,8 +33,11 @@ class Line(Protocol):
         ...
 
 
-async def negotiate(line: Line) -> Negotiated:
-    """Agree with the server on an era and a version; raises ``Unavailable``."""
+async def negotiate(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
+    """Agree with the server on an era and a version; raises ``Unavailable``.
+
+    ``capabilities`` are declared to an older server; a modern one is told with each request.
+    """
     version = sdk.LATEST_MODERN_VERSION
     for last in (False, True):
         try:
@@ -50,7 +54,7 @@ async def negotiate(line: Line) -> Negotiated:
         if modern is not None:
             return modern
         try:
-            return await _handshake(line)
+            return await _handshake(line, capabilities)
         except UpstreamRefusal as refusal:
             # A probe that was answered too late for us has settled the era: the server then names its versions.
             mutual = [v for v in sdk.MODERN_PROTOCOL_VERSIONS if v in _named_versions(refusal)]
@@ -91,9 +95,10 @@ def _modern(found: dict[str, Any]) -> Negotiated | None:
     )
 
 
-async def _handshake(line: Line) -> Negotiated:
-    params = {"protocolVersion": sdk.LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": CLIENT_INFO}
-    found = await line.ask("initialize", params, sdk.LATEST_HANDSHAKE_VERSION, None)
+async def _handshake(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
+    version: Any = sdk.LATEST_HANDSHAKE_VERSION
+    params = {"protocolVersion": version, "capabilities": dict(capabilities), "clientInfo": CLIENT_INFO}
+    found = await line.ask("initialize", params, version, None)
     version = found.get("protocolVersion")
     if version not in sdk.HANDSHAKE_PROTOCOL_VERSIONS:
         raise ProtocolMismatch("answered the handshake with a protocol version that we do not know")

@@ -6,13 +6,14 @@ import importlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.port import Health, Upstream
 from meshplan.schemas.plan import Server
@@ -27,13 +28,20 @@ QUIET_SECONDS = 1.0
 """A caller that has just looked a server up may still call it."""
 
 
+_Kept = UpstreamServer | ClientSessions
+_KINDS: Final[Mapping[str, type[UpstreamServer | ClientSessions]]] = {
+    "shared": UpstreamServer,
+    "per_client": ClientSessions,
+}
+
+
 class UpstreamPool:
     """The servers of the current plan; made by ``open_upstreams``."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup, surroundings: Surroundings) -> None:
         self._tasks, self._surroundings = tasks, surroundings
-        self._servers: dict[str, UpstreamServer] = {}
-        self._leaving: set[UpstreamServer] = set()
+        self._servers: dict[str, _Kept] = {}
+        self._leaving: set[_Kept] = set()
 
     def get(self, name: str) -> Upstream:
         """The server of that name; raises ``KeyError``."""
@@ -47,9 +55,9 @@ class UpstreamPool:
         """
         current, self._servers = self._servers, {}
         for name, server in servers.items():
-            kept = current.get(name)
-            if kept is None or kept.transport != server.transport:
-                kept = UpstreamServer(name, server.transport, self._surroundings)
+            kept, kind = current.get(name), _KINDS[server.sessions]
+            if kept is None or kept.transport != server.transport or not isinstance(kept, kind):
+                kept = kind(name, server.transport, self._surroundings)
                 self._tasks.start_soon(kept.run)
             self._servers[name] = kept
         for name, left in current.items():
@@ -58,7 +66,7 @@ class UpstreamPool:
                 self._tasks.start_soon(self._let_go, left)
         await anyio.lowlevel.checkpoint()
 
-    async def _let_go(self, server: UpstreamServer) -> None:
+    async def _let_go(self, server: _Kept) -> None:
         with anyio.move_on_after(DRAIN_SECONDS):
             await server.quiet(QUIET_SECONDS)
         server.stop()

@@ -10,8 +10,26 @@ from typing import Any, Protocol
 OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Gets (method, params) of a notification that belongs to one running request."""
 
+OnAsk = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Answers (method, params) that the server asks in the middle of a request; raises ``UpstreamRefusal`` for no answer."""
+
 OnUpdate = Callable[[str], None]
 """Gets the upstream's URI of a resource that changed, the subscribed one or one below it; must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whose session a request belongs to, at a server that has one session a client.
+
+    ``name`` tells the clients of one principal (``owner``: issuer, sub) apart; ``capabilities`` is the JSON of what the
+    server is told of the client. ``alone``: no two requests share the session at a time, so that whatever the server
+    asks belongs to one of them.
+    """
+
+    owner: tuple[str, str]
+    name: str
+    capabilities: str = "{}"
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +40,7 @@ class UpstreamRequest:
     ``Mcp-Param-*`` ones, regenerated from the decided arguments. ``timeout`` is seconds for the whole request.
     ``client_capabilities`` are what the calling client declared (an older, shared upstream session declares none).
     ``wants_progress`` asks for ``notifications/progress``, delivered with the caller's token left to the caller.
+    ``on_ask`` answers what an older server asks in the session of ``client``; the time that takes is not counted.
     """
 
     method: str
@@ -33,6 +52,8 @@ class UpstreamRequest:
     log_level: str | None = None
     wants_progress: bool = False
     on_notify: OnNotify | None = None
+    client: Client | None = None
+    on_ask: OnAsk | None = None
 
 
 class UpstreamFailure(Exception):
@@ -67,11 +88,16 @@ class UpstreamTimeout(UpstreamFailure):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What ``/status`` says of one upstream: state, negotiated protocol version, and the last failure's text."""
+    """What ``/status`` says of one upstream: state, negotiated protocol version, and the last failure's text.
+
+    ``sessions`` counts those of single clients, ``refused_asks`` the requests of the server that nobody could be asked.
+    """
 
     state: str
     protocol_version: str | None
     error: str | None
+    sessions: int = 0
+    refused_asks: int = 0
 
 
 class Upstream(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from meshplan.runtime.upstream.child import StderrRelay, open_child
 from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import CURRENT, Exchange
 from meshplan.runtime.upstream.failures import (
-    ProtocolMismatch,
     SecretUnavailable,
     SessionLost,
     SlowToConnect,
@@ -26,19 +26,17 @@ from meshplan.runtime.upstream.failures import (
 )
 from meshplan.runtime.upstream.http import client
 from meshplan.runtime.upstream.negotiate import negotiate
-from meshplan.runtime.upstream.port import (
-    UpstreamFailure,
-    UpstreamRefusal,
-    UpstreamRequest,
-    UpstreamTimeout,
-)
+from meshplan.runtime.upstream.outcomes import explained, settled
+from meshplan.runtime.upstream.port import Client, UpstreamRefusal, UpstreamRequest
 from meshplan.schemas.plan import HttpTransport, StdioTransport, Transport
 
-GRACE_SECONDS = 10.0
-"""How long a request whose caller gave up may stay on the wire: an older server has no other way to be told."""
+ASKER_SECONDS = 5.0
+"""How long a question that came with no request waits for one of the same client: servers ask for roots at once."""
 
 DRAIN_SECONDS = 120.0
 """How long a connection that is replaced may wait for its running requests."""
+
+_OF_ROUNDS = frozenset({"inputResponses", "requestState"})
 
 LIST_CHANGED = frozenset(
     f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources")
@@ -47,7 +45,11 @@ LIST_CHANGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Everything needed to open connections to one server; ``pool`` gives the HTTP pool that all servers share."""
+    """Everything needed to open connections to one server; ``pool`` gives the HTTP pool that all servers share.
+
+    ``client`` is the one client of the connection, or ``None`` where all share it: then nobody can be asked, and
+    ``on_refused`` hears of each attempt.
+    """
 
     name: str
     transport: Transport
@@ -55,6 +57,8 @@ class Place:
     root: Path
     pool: Callable[[], httpx2.AsyncBaseTransport]
     on_list_changed: Callable[[str, str], None] | None
+    client: Client | None = None
+    on_refused: Callable[[], None] | None = None
 
 
 class Session:
@@ -68,7 +72,8 @@ class Session:
         self.ready, self.gone, self.closed = anyio.Event(), anyio.Event(), anyio.Event()
         self.failure: Unavailable | None = None
         self.negotiated: Negotiated | None = None
-        self._exchanges: set[Exchange] = set()
+        self._exchanges: dict[Exchange, None] = {}
+        self._began = anyio.Event()
         self._by_token: dict[str, Exchange] = {}
         self._idle = anyio.Event()
         self._tokens = 0
@@ -98,7 +103,7 @@ class Session:
     def close(self) -> None:
         """Take no more requests, fail the running ones, and close."""
         self.retire()
-        for exchange in self._exchanges:
+        for exchange in tuple(self._exchanges):
             exchange.finish(Unavailable("the connection was closed on our side", sent=True))
             exchange.scope.cancel()
 
@@ -106,16 +111,19 @@ class Session:
         """Forward one request; raises ``UpstreamFailure``, and ``SessionLost`` where the server did not execute it."""
         if self.gone.is_set() or self.negotiated is None:
             raise SessionLost("the connection has ended")
+        if not self.negotiated.modern and _OF_ROUNDS & request.params.keys():
+            raise UpstreamRefusal(sdk.INVALID_PARAMS, "no call of this server waits for that input")
         version = self.negotiated.protocol_version
         self._tokens += 1
         token = f"meshplan-{self._tokens}" if request.wants_progress else None
-        exchange = Exchange(deadline=deadline + GRACE_SECONDS, token=token, log_level=request.log_level)
+        on_ask = None if self.negotiated.modern else request.on_ask
+        exchange = Exchange(deadline=deadline, token=token, log_level=request.log_level, on_ask=on_ask)
         if token is not None:
             self._by_token[token] = exchange
         params = wire_params(request, version, token)
         self._start(exchange, request.method, params, version, request.headers)
         try:
-            with anyio.CancelScope(deadline=deadline):
+            with exchange.waiting:
                 async for method, notice in exchange.inbox:
                     if request.on_notify is not None:
                         await request.on_notify(method, notice)
@@ -123,7 +131,7 @@ class Session:
             exchange.abandon()
             if token is not None:
                 del self._by_token[token]
-        result = _settled(exchange, request)
+        result = settled(exchange, request)
         result.setdefault("resultType", "complete")
         return result
 
@@ -164,7 +172,7 @@ class Session:
 
     async def _pump(self, dispatcher: sdk.JSONRPCDispatcher, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         try:
-            await dispatcher.run(_refuse, _ignore, self._notice, task_status=task_status)
+            await dispatcher.run(self._asked, _ignore, self._notice, task_status=task_status)
         finally:
             self.retire(Unavailable("the server closed the connection"))
 
@@ -172,7 +180,8 @@ class Session:
         slow = SlowToConnect(f"did not finish connecting within {within:g} s")
         try:
             with anyio.move_on_after(within) as scope:
-                self.negotiated = await negotiate(self)
+                client = self._place.client
+                self.negotiated = await negotiate(self, {} if client is None else json.loads(client.capabilities))
             if scope.cancelled_caught:
                 self.retire(slow)
         except Unavailable as failure:
@@ -185,7 +194,7 @@ class Session:
         exchange = Exchange(deadline=deadline)
         self._start(exchange, method, params, version, {}, cancel=False)
         try:
-            with anyio.CancelScope(deadline=deadline):
+            with exchange.waiting:
                 async for _ in exchange.inbox:
                     pass
         finally:
@@ -193,7 +202,7 @@ class Session:
         self._status = exchange.status
         if exchange.outcome is None:
             raise SlowToConnect(f"no answer to `{method}`")
-        return _settled(exchange)
+        return settled(exchange)
 
     async def tell(self, method: str, version: str) -> None:
         """Send a notification of the negotiation."""
@@ -219,7 +228,8 @@ class Session:
         options: sdk.CallOptions = {"cancel_on_abandon": cancel}
         if isinstance(self._place.transport, HttpTransport):
             options["headers"] = wire_headers(method, params, version, dict(headers))
-        self._exchanges.add(exchange)
+        self._exchanges[exchange] = None
+        self._began.set()
         self._tasks.start_soon(self._carry, self._dispatcher, exchange, method, params, options)
 
     async def _carry(
@@ -236,12 +246,45 @@ class Session:
             with exchange.scope:
                 exchange.finish(await dispatcher.send_raw_request(method, params, options))
         except sdk.MCPError as error:
-            exchange.finish(_explained(exchange, error))
+            exchange.finish(explained(exchange, error))
         finally:
             exchange.finish(exchange.failure or Unavailable("the connection was closed before the answer", sent=True))
-            self._exchanges.discard(exchange)
+            del self._exchanges[exchange]
             if not self._exchanges:
                 self._idle.set()
+
+    async def _asked(self, _context: object, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Answer what the server asks: ``ping`` ourselves, anything else by asking the one client of the connection."""
+        if method == "ping":
+            return {}
+        exchange = await self._asker()
+        if exchange is None or exchange.on_ask is None:
+            if self._place.on_refused is not None:
+                self._place.on_refused()
+            raise sdk.MCPError(sdk.METHOD_NOT_FOUND, "this client declares no capability for that request")
+        try:
+            with exchange.asking():
+                return await exchange.on_ask(method, dict(params or {}))
+        except UpstreamRefusal as refusal:
+            raise sdk.MCPError(refusal.code, refusal.message, refusal.data) from None
+        raise sdk.MCPError(sdk.INTERNAL_ERROR, "the request that this belongs to has ended")
+
+    async def _asker(self) -> Exchange | None:
+        """The request in whose course the server asks; over a pipe, the newest one of the connection's only client."""
+        client = self._place.client
+        if client is None or client.capabilities == "{}" or (self.negotiated is not None and self.negotiated.modern):
+            return None
+        current = CURRENT.get()
+        if current in self._exchanges:
+            return current
+        with anyio.move_on_after(ASKER_SECONDS):
+            while True:
+                able = [exchange for exchange in self._exchanges if exchange.on_ask is not None]
+                if able:
+                    return able[-1]
+                self._began = anyio.Event()
+                await self._began.wait()
+        return None
 
     def _notice(self, method: str, params: Mapping[str, Any] | None) -> bool:
         """Give a notification to the request that it belongs to, in wire order; drop what belongs to none."""
@@ -262,37 +305,5 @@ class Session:
         return True
 
 
-async def _refuse(_context: object, method: str, _params: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Answer the server's own requests: a connection that many callers share can ask none of them."""
-    if method == "ping":
-        return {}
-    raise sdk.MCPError(sdk.METHOD_NOT_FOUND, "this client declares no capability for that request")
-
-
 async def _ignore(_context: object, _method: str, _params: Mapping[str, Any] | None) -> None:
     """Every notification has been dealt with in wire order before."""
-
-
-def _explained(exchange: Exchange, error: sdk.MCPError) -> UpstreamFailure:
-    reason = sdk.synthesised(error)
-    if exchange.failure is not None:
-        return exchange.failure
-    if reason is not None:
-        kind = ProtocolMismatch if error.code == sdk.PARSE_ERROR else Unavailable
-        return kind(reason, sent=True)
-    return UpstreamRefusal(error.code, error.message, error.data)
-
-
-def _settled(exchange: Exchange, request: UpstreamRequest | None = None) -> dict[str, Any]:
-    outcome = exchange.outcome
-    if isinstance(outcome, dict):
-        return outcome
-    if request is not None and outcome is None:
-        raise UpstreamTimeout(f"no answer to `{request.method}` within {request.timeout:g} s")
-    if (
-        request is not None
-        and isinstance(outcome, UpstreamRefusal)
-        and outcome.code == sdk.UNSUPPORTED_PROTOCOL_VERSION
-    ):
-        raise SessionLost("the server no longer speaks the protocol version that was agreed")
-    raise outcome or UpstreamTimeout("no answer")

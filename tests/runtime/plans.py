@@ -52,9 +52,11 @@ class Draft:
     origins: tuple[str, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(body_bytes=100_000, concurrency_per_principal=64))
 
-    def server(self, name, transport=None, *, relays=(), timeout_ms=5000):
+    def server(self, name, transport=None, *, relays=(), timeout_ms=5000, sessions="shared", on_drift="block"):
         transport = transport or HttpTransport(url="http://127.0.0.1:9/mcp", headers={}, auth=None)
-        self.servers[name] = Server(transport=transport, timeout_ms=timeout_ms, relays=relays)
+        self.servers[name] = Server(
+            transport=transport, timeout_ms=timeout_ms, relays=relays, sessions=sessions, on_drift=on_drift
+        )
 
     def define(self, server, kind, definition):
         if server not in self.servers:

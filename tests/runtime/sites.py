@@ -14,6 +14,7 @@ from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
 from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.parked import open_lot
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
 
@@ -127,8 +128,9 @@ async def site(bundle, upstreams, *, local_secret=None, seq=None):
     active, attempts = Active(), []
     if bundle is not None:
         active.swap(Snapshot(bundle, seq))
-    desk = Desk(active, Invoker(active, upstreams, attempts.append))
-    front = HttpFront(desk, Status(active, upstreams, Desired()), Binding("127.0.0.1", 0), local_secret)
-    async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
-        yield Site(front, active, upstreams, attempts, port, client)
-        active.close()
+    async with open_lot() as lot:
+        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot))
+        front = HttpFront(desk, Status(active, upstreams, Desired()), Binding("127.0.0.1", 0), local_secret)
+        async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
+            yield Site(front, active, upstreams, attempts, port, client)
+            active.close()

@@ -53,7 +53,6 @@ def test_a_missing_plan_file_is_refused(tmp_path):
 
 CHANGES = {
     "transport": lambda draft: {"servers": with_server(draft, transport=TunnelTransport())},
-    "sessions": lambda draft: {"servers": with_server(draft, sessions="per_client")},
     "breaker": lambda draft: {"servers": with_server(draft, breaker=Breaker(failures=3, cooldown_ms=10))},
 }
 

@@ -18,7 +18,12 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "AnyServer.tags": ("Labels of tools, for rules and invariants.", {"outbound": ["send_*"]}),
     "AnyServer.resources": ("Resources to lock, by URI or glob; templates and prompts always are.", ["note://all"]),
     "AnyServer.on_drift": ("What happens to calls of a tool that changed since it was locked.", "block", "warn"),
-    "AnyServer.sessions": ("Whether callers share one session with the server.", "shared", "per_client"),
+    "AnyServer.sessions": (
+        "Whether callers share one session with the server, in which nobody can be asked (left out: `shared`), or each "
+        "client has one of its own, in which the server may ask it (elicitation, sampling, roots).",
+        "shared",
+        "per_client",
+    ),
     "HttpServer.http": ("URL of the server: streamable HTTP.", "https://notes.example/mcp"),
     "HttpServer.replicas": ("Further URLs of the same server, to fail over to.", ["https://notes-b.example/mcp"]),
     "HttpServer.headers": (
