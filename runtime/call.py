@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from meshplan.runtime.asks import Ask
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import (
     CLIENT_CAPABILITIES_META_KEY,

@@ -81,7 +81,7 @@ async def test_a_modern_client_is_asked_by_results_and_the_call_runs_once(tmp_pa
         again = await ask(found, FORM, SAMPLE, **retry(second, sampled=sampled))
         assert (again["error"]["code"], again["error"]["data"]["reason"]) == (-32602, "request_state_gone")
         declared = dict(ALL, roots={})
-        assert {name: value for name, value in (await seen(found, capabilities=ALL))["declared"].items()} == declared
+        assert (await seen(found, capabilities=ALL))["declared"] == declared
 
 
 async def test_all_open_questions_are_asked_at_once_and_unanswered_ones_again(tmp_path):

@@ -62,7 +62,12 @@ def handle(message: dict) -> None:
         declared.update(params["capabilities"])
         info = {"name": "asking", "version": "1"}
         capabilities = {"tools": {}, "resources": {"subscribe": True}}
-        send({"id": number, "result": {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info}})
+        send(
+            {
+                "id": number,
+                "result": {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info},
+            }
+        )
     elif method == "notifications/initialized" and MODE == "roots-at-once" and "roots" in declared:
         ask("roots", "roots/list", {})
     elif method == "notifications/cancelled":
@@ -76,7 +81,12 @@ def handle(message: dict) -> None:
     elif method == "tools/call":
         send({"id": number, "result": {"content": [], "pid": os.getpid(), "declared": declared, **seen}})
     elif method == "tools/list":
-        send({"id": number, "result": {"tools": [{"name": n, "inputSchema": {"type": "object"}} for n in ("ask", "seen")]}})
+        send(
+            {
+                "id": number,
+                "result": {"tools": [{"name": n, "inputSchema": {"type": "object"}} for n in ("ask", "seen")]},
+            }
+        )
     elif number is not None:
         send({"id": number, "error": {"code": -32601, "message": "Method not found"}})
 

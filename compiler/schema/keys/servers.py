@@ -19,8 +19,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "AnyServer.resources": ("Resources to lock, by URI or glob; templates and prompts always are.", ["note://all"]),
     "AnyServer.on_drift": ("What happens to calls of a tool that changed since it was locked.", "block", "warn"),
     "AnyServer.sessions": (
-        "Whether callers share one session with the server, in which nobody can be asked (left out: `shared`), or each "
-        "client has one of its own, in which the server may ask it (elicitation, sampling, roots).",
+        "Whether callers share one session with the server, in which nobody can be asked, or each client has its own.",
         "shared",
         "per_client",
     ),
