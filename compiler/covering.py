@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Collection
 from typing import Final, Literal
 
-from meshplan.compiler.importers.secrets import name_is_secret, value_is_secret
+from meshplan.compiler.secrets import name_is_secret, value_is_secret
 
 COVER: Final = "•••"
 

@@ -11,6 +11,7 @@ from meshplan.compiler.assemble import assemble
 from meshplan.compiler.checks import checks
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors, ordered
 from meshplan.compiler.draft import Draft, Pass
+from meshplan.compiler.echoes import without_echoes
 from meshplan.compiler.emit import emit
 from meshplan.compiler.load import source, syntax
 from meshplan.compiler.locks import locks
@@ -74,7 +75,9 @@ def compile_mesh(
         draft, said = compiler_pass(draft)
         found += said
         draft = replace(draft, sound=not has_errors(found))
-    settled = settle(ordered(found), draft.texts, today, whole=not (draft.mesh and draft.mesh.environments))
+    settled = settle(
+        ordered(without_echoes(tuple(found))), draft.texts, today, whole=not (draft.mesh and draft.mesh.environments)
+    )
     if has_errors(settled.diagnostics):
         draft = replace(draft, bundle=None, sound=False)
     return Compiled(draft.bundle, settled.diagnostics, draft.texts, draft, settled.suppressed)

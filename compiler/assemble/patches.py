@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from meshplan.compiler.diagnostics import Diagnostic, Part, Path
+from meshplan.compiler.diagnostics import Diagnostic, Label, Part, Path
 from meshplan.compiler.marks import ABSENT, At, MapNode, SeqNode, child, copied, drop, locate, put
 from meshplan.compiler.rules import report
-from meshplan.compiler.suggest import did_you_mean
+from meshplan.compiler.suggest import closest, did_you_mean
 
 _PARTS = re.compile(r"[^.\[\]]+|\[[^\[\]]+\]")
 _VALUE_KEYS: dict[str, str | None] = {"set": "to", "add": "value", "remove": None}
@@ -128,4 +128,6 @@ def _missing(root: MapNode, path: Path, parts: list[str], holder: Any) -> Diagno
         advice = None
     target = "".join(part if part.startswith("[") else f".{part}" for part in parts).removeprefix(".")
     span = locate(root, path).value_span()
-    return report("unknown-path", span, f"there is nothing at `{target}` to change", help=advice)
+    meant = closest(parts[-1], holder) if isinstance(holder, MapNode) else None
+    labels = (Label(holder.at[meant].key_span(), "this is there"),) if isinstance(holder, MapNode) and meant else ()
+    return report("unknown-path", span, f"there is nothing at `{target}` to change", help=advice, labels=labels)

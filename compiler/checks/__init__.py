@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshplan.compiler.checks.credentials import written_out
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.later import not_judged_yet
 from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
+from meshplan.compiler.checks.schemas import wrong_schemas
 from meshplan.compiler.checks.tokens import over_budget_surfaces
-from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors
 from meshplan.compiler.draft import Draft
 
 Check = Callable[[Draft], list[Diagnostic]]
 
+ALONE: tuple[Check, ...] = (written_out, wrong_schemas)
+"""What is wrong by itself, whatever else is: said of any mesh that could be read."""
 REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces)
 ADVISING: tuple[Check, ...] = (
     dead_rules,
@@ -26,11 +30,14 @@ ADVISING: tuple[Check, ...] = (
 
 
 def checks(draft: Draft) -> tuple[Draft, Diagnostics]:
-    """The pass: runs on a mesh whose names all resolve, and warns only where nothing is refused.
+    """The pass: beyond ALONE it runs on a mesh whose names all resolve, and warns only where nothing is refused.
 
     Otherwise one slip would be said again by every check that it upsets.
     """
-    if draft.resolved is None or draft.root is None or draft.mesh is None or not draft.sound:
+    if draft.root is None or draft.mesh is None:
         return draft, ()
+    alone = tuple(finding for check in ALONE for finding in check(draft))
+    if draft.resolved is None or not draft.sound or has_errors(alone):
+        return draft, alone
     refused = tuple(finding for check in REFUSING for finding in check(draft))
-    return draft, refused or tuple(finding for check in ADVISING for finding in check(draft))
+    return draft, alone + (refused or tuple(finding for check in ADVISING for finding in check(draft)))

@@ -105,7 +105,7 @@ class _Reader:
         for name in cast("list[object]", names):
             if name == "array":
                 kinds.append(ListType(self.read(node.get("items"), depth + 1)))
-            elif name == "object":
+            elif name == "object" or (name not in _SCALARS and "properties" in node):
                 kinds.append(self._object(node, depth))
             else:
                 kinds.extend(_SCALARS.get(str(name), (DYN,)))

@@ -11,7 +11,7 @@ from meshplan.compiler.importers.fields import quoted
 from meshplan.compiler.importers.model import Draft, Log, Ref, Template, literal, words
 from meshplan.compiler.importers.pins import docker_run, program
 from meshplan.compiler.importers.references import FOLDER, FOLDER_TAKEN, NAME, derived, variable
-from meshplan.compiler.importers.secrets import is_secret, name_is_secret, value_is_secret
+from meshplan.compiler.secrets import is_secret, name_is_secret, value_is_secret
 
 _SHELLS: Final = frozenset(re.findall(r"\S+", "sh bash zsh dash ash ksh fish cmd powershell pwsh"))
 _SCRIPT_FLAG: Final = re.compile(r"-[a-z]*c|/c|-command|-encodedcommand", re.IGNORECASE)

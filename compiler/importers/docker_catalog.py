@@ -11,7 +11,7 @@ from meshplan.compiler.importers.mcpservers import switched_off, transport
 from meshplan.compiler.importers.model import Draft, Format, Import, Log, Plain, Ref, Template, words
 from meshplan.compiler.importers.names import slug
 from meshplan.compiler.importers.references import Dialect, derived, named, variable
-from meshplan.compiler.importers.secrets import name_is_secret
+from meshplan.compiler.secrets import name_is_secret
 
 _TEXT: Final = "is a text for people"
 _DOCKER: Final = "is for Docker's gateway"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from meshplan.compiler.importers.model import Level, Log, Plain
-from meshplan.compiler.importers.secrets import value_is_secret
+from meshplan.compiler.secrets import value_is_secret
 
 Reasons: TypeAlias = Mapping[str, tuple[Level, str]]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from meshplan.compiler.importers.secrets import value_is_secret
+from meshplan.compiler.secrets import value_is_secret
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 Level: TypeAlias = Literal["info", "warning", "question"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from meshplan.compiler.importers.fields import quoted
 from meshplan.compiler.importers.model import Log
-from meshplan.compiler.importers.secrets import value_is_secret
+from meshplan.compiler.secrets import value_is_secret
 
 VALID: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 LONGEST: Final = 63

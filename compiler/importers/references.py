@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meshplan.compiler.importers.model import Part, Ref, Template, words
-from meshplan.compiler.importers.secrets import value_is_secret
+from meshplan.compiler.secrets import value_is_secret
 
 FOLDER: Final = "workspaceFolder"
 FOLDER_TAKEN: Final = "names the client's folder, which was taken to be the folder of mesh.yaml"

@@ -9,7 +9,7 @@ from typing import Final
 from meshplan.compiler.importers import yamltext
 from meshplan.compiler.importers.model import ImportedServer, Note, Plain
 from meshplan.compiler.importers.names import slug
-from meshplan.compiler.importers.secrets import value_is_secret
+from meshplan.compiler.secrets import value_is_secret
 
 _WIDTH: Final = 110
 _SCHEMA: Final = "# yaml-language-server: $schema=schemas/mesh.schema.json"

@@ -70,11 +70,14 @@ def _view(d: Diagnostic, lines: Mapping[str, list[str]], root: MapNode | None) -
     )
 
 
+_SECRETS = frozenset({"secret-literal", "credential-in-file", "possible-secret"})
+
+
 def masked(text: str, name: str, found: Iterable[Diagnostic]) -> str:
     """The normalised text with every secret that was found in it covered: output goes to logs."""
     normal = normalised(text)
     for d in found:
-        if BY_CODE[d.code].slug == "secret-literal" and d.span.file == name:
+        if BY_CODE[d.code].slug in _SECRETS and d.span.file == name:
             covered = "".join(char if char == "\n" else "•" for char in normal[d.span.start : d.span.end])
             normal = normal[: d.span.start] + covered + normal[d.span.end :]
     return normal

@@ -71,4 +71,21 @@ RULES = (
         "servers:\n  notes: {http: https://notes.example/mcp, auth: {bearer: s3cr3t}}\n",
         _SERVERS,
     ),
+    Rule(
+        "MESH602",
+        "credential-in-file",
+        "a credential is written out where a reference belongs",
+        "Whoever reads the repository, its history or a plan has it; it has to be taken for known, and be replaced.",
+        "servers:\n  notes:\n    stdio: [python, notes.py, 'postgres://app:q7Rt2Wm9@db.example.com/app']\n",
+        "servers:\n  notes:\n    stdio: [python, notes.py]\n    env: {DATABASE_URL: {env: DATABASE_URL}}\n",
+    ),
+    Rule(
+        "MESH603",
+        "possible-secret",
+        "a value looks like a secret that is written out",
+        "It is called like a secret or is too random to be anything else. What is none may be suppressed, with the reason.",
+        "servers:\n  notes:\n    stdio: [python, notes.py]\n    env: {NOTES_API_KEY: q7Rt2Wm9Xk4Z}\n",
+        "servers:\n  notes:\n    stdio: [python, notes.py]\n    env: {NOTES_API_KEY: {env: NOTES_API_KEY}}\n",
+        level="warning",
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshplan.compiler.importers.secrets import is_secret, name_is_secret, of_url, value_is_secret
+from meshplan.compiler.secrets import is_secret, name_is_secret, of_url, value_is_secret
 
 NAMES = "GITHUB_TOKEN apiKey X-Api-Key Authorization DB_PASSWORD client_secret Cookie PGPASSWORD AWS_SECRET_ACCESS_KEY NPM_AUTH"
 NOT_NAMES = "KEYBOARD AUTHOR LOG_LEVEL MONKEY TOKEN_URL PASSWORD_FILE API_HOST BASE_URL X-Team AUTH_TYPE"

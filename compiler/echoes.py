@@ -1,0 +1,24 @@
+"""Findings that only follow from another one: a slip where something is declared is told there, once."""
+
+from __future__ import annotations
+
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
+from meshplan.compiler.rules import BY_CODE
+
+
+def without_echoes(found: Diagnostics) -> Diagnostics:
+    """Leave out paths of patches that miss a key which is itself told to be wrong, and locks of servers that are."""
+    wrong = {
+        d.span for d in found if d.severity == "error" and BY_CODE[d.code].slug not in ("unknown-path", "not-locked")
+    }
+    return tuple(d for d in found if not _follows(d, wrong))
+
+
+def _follows(d: Diagnostic, wrong: set[object]) -> bool:
+    match BY_CODE[d.code].slug:
+        case "unknown-path":
+            return any(label.span in wrong for label in d.labels)
+        case "not-locked":
+            return d.span in wrong
+        case _:
+            return False
