@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from meshplan.compiler.importers import command, remote, secrets
+from meshplan.compiler import secrets
+from meshplan.compiler.importers import command, remote
 from meshplan.compiler.importers.fields import quoted
 from meshplan.compiler.importers.model import Draft, Import, ImportedServer, Log, Plain, Ref, Template, literal, settled
 from meshplan.compiler.importers.names import Names
