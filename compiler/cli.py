@@ -123,6 +123,10 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("MESH_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            reason = (error.strerror or "the reason is not known").lower()
+            click.echo(f"error: `{error.filename}` cannot be used: {reason}", err=True)
+            return exits.COULD_NOT_CHECK
         click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
         click.echo("this is a bug in mesh; run again with MESH_TRACEBACK=1 for the details to report", err=True)
         return exits.INTERNAL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshplan.compiler.diagnostics import Diagnostic, Diagnostics
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Span
 from meshplan.compiler.rules import BY_CODE
 
 
@@ -14,7 +14,7 @@ def without_echoes(found: Diagnostics) -> Diagnostics:
     return tuple(d for d in found if not _follows(d, wrong))
 
 
-def _follows(d: Diagnostic, wrong: set[object]) -> bool:
+def _follows(d: Diagnostic, wrong: set[Span]) -> bool:
     match BY_CODE[d.code].slug:
         case "unknown-path":
             return any(label.span in wrong for label in d.labels)

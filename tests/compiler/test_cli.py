@@ -99,6 +99,17 @@ def test_an_unexpected_failure_is_said_without_a_traceback(mesh, monkeypatch):
     assert "Traceback" not in err
 
 
+def test_a_file_that_may_not_be_read_is_named(mesh, monkeypatch):
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", locked)
+    code, _, err = mesh("validate")
+    assert code == 7
+    assert err.endswith("mesh.yaml` cannot be used: permission denied\n")
+    assert "bug" not in err
+
+
 def test_every_command_has_help(mesh):
     for name in COMMANDS:
         code, out, _ = mesh(name, "--help")
