@@ -44,8 +44,8 @@ def locks(servers: int, tools: int, size: int) -> dict[str, str]:
     return made
 
 
-def text(servers: int, *, endpoints: int = 120, roles: int = 60, bindings: int = 300) -> str:
-    """mesh.yaml."""
+def text(servers: int, *, tools: int = 5, endpoints: int = 120, roles: int = 60, bindings: int = 300) -> str:
+    """mesh.yaml: nothing is wrong with it, and every server is offered."""
     lines = ["mesh: v1", "name: large", "servers:"]
     for s in range(servers):
         lines += [
@@ -59,7 +59,7 @@ def text(servers: int, *, endpoints: int = 120, roles: int = 60, bindings: int =
             "      attempts: 3",
             "      backoff: 200ms",
             "    effects:",
-            "      destructive: [delete_*]",
+            f"      destructive: [{VERBS[min(tools, len(VERBS)) - 1]}_*]",
         ]
     lines.append("contracts:")
     lines.append("  reader/v1:")
@@ -80,11 +80,10 @@ def text(servers: int, *, endpoints: int = 120, roles: int = 60, bindings: int =
             "          id: args.id",
         ]
     lines.append("virtual:")
-    per = max(1, servers // endpoints)
     for e in range(endpoints):
         lines += [f"  endpoint-{e}:", "    strategy: passthrough", "    include:"]
-        for k in range(per):
-            s = (e * per + k) % servers
+        first, last = e * servers // endpoints, (e + 1) * servers // endpoints
+        for s in range(first, max(last, first + 1)):
             lines += [f"      - server: server-{s}", "        tools: all", f"        prefix: s{s}_"]
         if e < bindings:
             lines.append(f"      - binding: binding-{e % min(bindings, servers)}")
@@ -109,7 +108,7 @@ def text(servers: int, *, endpoints: int = 120, roles: int = 60, bindings: int =
 def write(folder: Path, *, servers: int = 400, tools: int = 5, size: int = 200) -> Path:
     """Write the mesh and its locks."""
     (folder / "mesh.lock").mkdir(parents=True, exist_ok=True)
-    (folder / "mesh.yaml").write_text(text(servers))
+    (folder / "mesh.yaml").write_text(text(servers, tools=tools))
     for path, content in locks(servers, tools, size).items():
         (folder / path).write_text(content)
     return folder

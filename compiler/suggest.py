@@ -53,7 +53,11 @@ def _only_beginning(folded: str, known: Iterable[str]) -> str | None:
 
 def certain(wrong: str, meant: str, known: Iterable[str]) -> bool:
     """Whether ``wrong`` can only be a slip of ``meant``: nearly the same, no digit differs, and nothing else is near."""
-    wrong = wrong[:200]
+    return _certain(wrong[:200], meant, tuple(known))
+
+
+@lru_cache(maxsize=1024)
+def _certain(wrong: str, meant: str, known: tuple[str, ...]) -> bool:
     ratio = SequenceMatcher(None, _folded(wrong), _folded(meant)).ratio()
     if ratio < _SURE or re.sub("[^0-9]", "", wrong) != re.sub("[^0-9]", "", meant):
         return False

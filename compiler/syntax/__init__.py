@@ -12,6 +12,7 @@ from meshplan.compiler.syntax.errors import MOST, explain
 from meshplan.compiler.syntax.mesh import Mesh
 from meshplan.compiler.syntax.pruning import ROUNDS, salvage
 from meshplan.compiler.syntax.spelling import respelt
+from meshplan.compiler.syntax.words import Known
 
 
 class Reading(NamedTuple):
@@ -29,9 +30,10 @@ class Reading(NamedTuple):
 def read_mesh(root: MapNode) -> Reading:
     """Read a document as a mesh."""
     slips: list[Diagnostic] = []
+    known: Known = {}
     for _ in range(ROUNDS):
         try:
-            mesh = Mesh.model_validate(root)
+            mesh = Mesh.model_validate(root, context=known)
         except ValidationError as error:
             better, said = respelt(root, error) if error.error_count() <= MOST else (None, [])
             slips += said

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from meshplan.compiler.syntax.orchestration import Expression
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Day, EffectWord, Maybe, Name, OneOrMany, Text, Written
+from meshplan.compiler.syntax.words import Day, EffectWord, Entry, Maybe, Name, OneOrMany, Text, Written
 
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 UserName = Annotated[str, Field(min_length=1, max_length=255)]
@@ -38,7 +38,7 @@ class RuleEntry(Reach):
     when: Maybe[Expression] = None
 
 
-class Role(Written):
+class Role(Entry):
     """Rules that are granted together; `extends` takes over all rules of other roles."""
 
     description: Maybe[Text] = None

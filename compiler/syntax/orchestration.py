@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from meshplan.compiler.syntax.words import Duration, FreeJson, Maybe, Name, Text, Written
+from meshplan.compiler.syntax.words import Duration, Entry, FreeJson, Maybe, Name, Text, Written
 
 ContractName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}/v[1-9][0-9]{0,3}$")]
 OperationName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
@@ -49,7 +49,7 @@ class Mapping(Written):
     out: dict[Text, Expression] = {}
 
 
-class Binding(Written):
+class Binding(Entry):
     """A contract, offered by a provider server through an explicit mapping; tools are named after `as`."""
 
     contract: ContractName
@@ -69,7 +69,7 @@ class Step(Written):
     timeout: Maybe[Duration] = None
 
 
-class Workflow(Written):
+class Workflow(Entry):
     """A declared, deterministic sequence of calls, offered as one tool."""
 
     description: Maybe[Text] = None

@@ -9,7 +9,17 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.auth import Auth
-from meshplan.compiler.syntax.words import Duration, Glob, Maybe, Text, TextOrSecret, Written, bad_value, secret_value
+from meshplan.compiler.syntax.words import (
+    Duration,
+    Entry,
+    Glob,
+    Maybe,
+    Text,
+    TextOrSecret,
+    Written,
+    bad_value,
+    secret_value,
+)
 
 _HOST = re.compile(r"[^\s/?#@:\[\]$<>^`|%\"\\{}]+|[0-9a-f:.]+", re.IGNORECASE)
 
@@ -18,8 +28,12 @@ def _host(name: str | None) -> bool:
     return bool(name and _HOST.fullmatch(name))
 
 
+_PLAIN_URL = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/-]*)?")
+"""What nearly every URL is like, and nothing is wrong with: it need not be taken apart."""
+
+
 def _url(value: Any) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or _PLAIN_URL.fullmatch(value):
         return value
     try:
         parts = urlsplit(value)
@@ -68,7 +82,7 @@ class Breaker(Written):
     cooldown: Duration = 30_000
 
 
-class AnyServer(Written):
+class AnyServer(Entry):
     """What every server has, whatever its transport."""
 
     description: Maybe[Text] = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Duration, FreeJson, Glob, Maybe, Name, Size, Text, Written
+from meshplan.compiler.syntax.words import Duration, Entry, FreeJson, Glob, Maybe, Name, Size, Text, Written
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,128}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,64}$")]
@@ -136,7 +136,7 @@ Strategy = Annotated[
 ]
 
 
-class Virtual(Written):
+class Virtual(Entry):
     """One endpoint. `tools` is keyed by the name after `prefix`; `max_tokens` bounds what its lists cost a client."""
 
     description: Maybe[Text] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -13,8 +13,11 @@ from pydantic import (
     Discriminator,
     Field,
     GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -68,6 +71,31 @@ class Written(BaseModel):
     """A part of mesh.yaml as its author wrote it: strict, immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+Known = dict[tuple[type[Written], int], tuple[object, Written]]
+"""What has been read well, by its model and the identity of the data, which is kept so that it stays its own."""
+
+
+class Entry(Written):
+    """A part that stands under a name: where the document is read again after a mistake, only what changed is.
+
+    The validation context is the ``Known`` parts, or ``None``.
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def once(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """The part that was read before from the very same data."""
+        known = cast("Known | None", info.context)
+        if known is None:
+            return read(value)
+        _, found = known.get((cls, id(value)), (None, None))
+        if isinstance(found, cls):
+            return found
+        made = read(value)
+        known[cls, id(value)] = value, made
+        return made
 
 
 def bad_value(message: str, advice: str) -> PydanticCustomError:
