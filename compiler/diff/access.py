@@ -2,62 +2,89 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from meshplan.compiler.diff.causes import as_causes, gain_causes, loss_causes, shown_atoms, smallest_atoms
+from meshplan.compiler.diff.cells import LIVE, Cell, suspects
 from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.model import AccessChange, Cause, Who
 from meshplan.compiler.diff.provenance import Side
-from meshplan.compiler.diff.terms import NOTHING, Atoms, Normal, Terms, except_when, gained
+from meshplan.compiler.diff.terms import UNTIL, Atoms, Normal, Terms, except_when, gained
 from meshplan.schemas.capability import EFFECTS, CapabilityKey, Effect
 
-
-def access_changes(before: Side, after: Side) -> tuple[AccessChange, ...]:
-    """One change for each (endpoint, capability) that not exactly the same principals may reach."""
-    cells = sorted({*before.terms, *after.terms})
-    changes: list[AccessChange] = []
-    for cell in cells:
-        old, new = before.terms.get(cell, NOTHING), after.terms.get(cell, NOTHING)
-        if not old.same(new):
-            changes.append(_change(before, after, cell, old, new))
-    return tuple(sorted(changes, key=_danger))
+Witness = tuple[Atoms, bool]
+"""The smallest principal that is meant, and whether it is a user who acts through an agent."""
 
 
-def _danger(change: AccessChange) -> tuple[int, bool, str, str]:
+def access_changes(before: Side, after: Side, *, today: date) -> tuple[AccessChange, ...]:
+    """One change for each cell that not exactly the same principals may reach from ``today`` on.
+
+    The sides must be of ``both_sides``. A step of a workflow is its own cell where more than the workflow changes.
+    """
+    if before.cells.implied != after.cells.implied:
+        raise ValueError("the sides were not made to be compared")
+    found: dict[Cell, AccessChange] = {}
+    for cell in sorted(suspects(before.cells, after.cells), key=lambda cell: (cell.via != "", cell)):
+        old, new = before.cells.terms(cell), after.cells.terms(cell)
+        if old.same(new):
+            continue
+        change = _change(before, after, cell, old, new, today)
+        if change is not None and not _said(change, found.get(Cell(cell.endpoint, cell.via))):
+            found[cell] = change
+    return tuple(sorted(found.values(), key=_danger))
+
+
+def _said(step: AccessChange, workflow: AccessChange | None) -> bool:
+    """Whether the change of a workflow says already who gains and loses this step."""
+    return workflow is not None and (workflow.gained, workflow.lost) == (step.gained, step.lost)
+
+
+def _danger(change: AccessChange) -> tuple[int, bool, str, str, str]:
     """The most severe effect first, gains before losses."""
-    return -EFFECTS.index(change.effect), not change.gained, change.endpoint, change.capability
+    return -EFFECTS.index(change.effect), not change.gained, change.endpoint, change.capability, change.via
 
 
-def _change(before: Side, after: Side, cell: tuple[str, str], old: Terms, new: Terms) -> AccessChange:
-    endpoint, capability = cell
-    gains, losses = _witnesses(old, new), _witnesses(new, old)
+def _change(before: Side, after: Side, cell: Cell, old: Terms, new: Terms, today: date) -> AccessChange | None:
+    gains, losses = _witnesses(old, new, today), _witnesses(new, old, today)
+    if not gains and not losses:
+        return None
     causes: set[tuple[Cause, ...]] = set()
     for atoms, delegated in gains:
         causes |= set(as_causes(before, after, gain_causes(before, after, cell, atoms, delegated=delegated)))
     for atoms, delegated in losses:
         causes |= set(as_causes(before, after, loss_causes(before, after, cell, atoms, delegated=delegated)))
+    key = CapabilityKey.of(cell.capability)
+    via = f":{cell.via}" if cell.via else ""
     return AccessChange(
-        endpoint=endpoint,
-        capability=capability,
-        kind=CapabilityKey.of(capability).kind,
-        name=_name(after, cell) or _name(before, cell) or capability,
-        effect=_effect(before, after, capability),
+        endpoint=cell.endpoint,
+        capability=cell.capability,
+        via=cell.via,
+        kind=key.kind,
+        name=key.name if cell.via else _name(after, cell) or _name(before, cell) or cell.capability,
+        effect="read" if cell.via == LIVE else _effect(before, after, cell.capability),
         gained=tuple(_who(new, atoms, delegated=delegated) for atoms, delegated in gains),
         lost=tuple(_who(old, atoms, delegated=delegated) for atoms, delegated in losses),
         causes=tuple(sorted(causes, key=lambda found: (len(found), [(c.kind, c.text) for c in found]))),
         breaking=bool(losses),
         widening=bool(gains),
-        fingerprint=fingerprint(f"access:{endpoint}:{capability}", _form(old), _form(new)),
+        fingerprint=fingerprint(f"access:{cell.endpoint}:{cell.capability}{via}", _form(old), _form(new)),
     )
 
 
-def _witnesses(old: Terms, new: Terms) -> list[tuple[Atoms, bool]]:
+def _witnesses(old: Terms, new: Terms, today: date) -> list[Witness]:
     """The smallest principals that are allowed by ``new`` only; delegated ones where the others do not say it."""
-    alone = smallest_atoms(gained(old.alone, new.alone))
+    alone = [a for a in smallest_atoms(gained(old.alone, new.alone)) if not _past(a, today)]
     delegated = [
         atoms
         for atoms in smallest_atoms(gained(old.delegated, new.delegated))
-        if not any(other <= atoms for other in alone)
+        if not _past(atoms, today) and not any(other <= atoms for other in alone)
     ]
     return [*((atoms, False) for atoms in alone), *((atoms, True) for atoms in delegated)]
+
+
+def _past(atoms: Atoms, today: date) -> bool:
+    """Whether it takes a day that is over to have these atoms."""
+    return any(a.startswith(UNTIL) and date.fromisoformat(a.removeprefix(UNTIL)) <= today for a in atoms)
 
 
 def _who(terms: Terms, atoms: Atoms, *, delegated: bool) -> Who:
@@ -66,9 +93,9 @@ def _who(terms: Terms, atoms: Atoms, *, delegated: bool) -> Who:
     return Who(shown_atoms(atoms), unless, delegated)
 
 
-def _name(side: Side, cell: tuple[str, str]) -> str | None:
-    endpoint = side.plan.endpoints.get(cell[0])
-    return next((o.name for o in endpoint.offers if o.capability == cell[1]), None) if endpoint else None
+def _name(side: Side, cell: Cell) -> str | None:
+    endpoint = side.plan.endpoints.get(cell.endpoint)
+    return next((o.name for o in endpoint.offers if o.capability == cell.capability), None) if endpoint else None
 
 
 def _effect(before: Side, after: Side, capability: str) -> Effect:

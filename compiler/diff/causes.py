@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice, product
 
+from meshplan.compiler.diff.cells import Cell
 from meshplan.compiler.diff.model import Cause, CauseKind, Place
-from meshplan.compiler.diff.provenance import Covered, Fact, Granted, Held, Offered, Side
-from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, NOTHING, Atoms, Term, minimal
+from meshplan.compiler.diff.provenance import Called, Covered, Fact, Granted, Held, Offered, Side
+from meshplan.compiler.diff.terms import IF, UNLESS, UNTIL, Atoms, Term, Terms, essential, minimal
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE
@@ -14,39 +16,38 @@ from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE
 Facts = frozenset[Fact]
 MAX_SETS = 6
 _MAX_COMBINATIONS = 256
+_MAX_WAYS = 4096
 
 
-def gain_causes(before: Side, after: Side, cell: tuple[str, str], who: Atoms, *, delegated: bool) -> list[Facts]:
+def gain_causes(before: Side, after: Side, cell: Cell, who: Atoms, *, delegated: bool) -> list[Facts]:
     """Sets of new and gone facts, each of which made the difference for somebody with the atoms ``who``."""
-    old, new = before.terms.get(cell, NOTHING), after.terms.get(cell, NOTHING)
-    ways = _ways([t for t in new.allows if t.atoms <= who], delegated=delegated)
-    opened = [_missing(before, after, cell, way) for way in ways]
+    old, new = before.cells.terms(cell), after.cells.terms(cell)
+    opened = [_missing(before, after, cell, way) for way in _ways(new, who, delegated=delegated)]
     lifted = [_missing(after, before, cell, (d,)) for d in old.denies if d.atoms <= who]
     return _each_with_one_of(opened, lifted)
 
 
-def loss_causes(before: Side, after: Side, cell: tuple[str, str], who: Atoms, *, delegated: bool) -> list[Facts]:
+def loss_causes(before: Side, after: Side, cell: Cell, who: Atoms, *, delegated: bool) -> list[Facts]:
     """As ``gain_causes``: a deny that came, or for every way there was, one thing that it rested on and that is gone."""
-    old, new = before.terms.get(cell, NOTHING), after.terms.get(cell, NOTHING)
+    old, new = before.cells.terms(cell), after.cells.terms(cell)
     came = [_missing(before, after, cell, (d,)) for d in new.denies if d.atoms <= who]
-    ways = _ways([t for t in old.allows if t.atoms <= who], delegated=delegated)
+    ways = _ways(old, who, delegated=delegated)
     gone = [_missing(after, before, cell, way) for way in ways]
     withdrawn = _each_with_one_of([frozenset()], gone) if ways and all(gone) else []
     return _smallest([*came, *withdrawn])
 
 
-def _ways(terms: list[Term], *, delegated: bool) -> list[tuple[Term, ...]]:
-    """One term, or for a delegated principal one for each side."""
-    if not delegated:
-        return [(term,) for term in terms]
-    users = [t for t in terms if t.sides & USER_SIDE]
-    agents = [t for t in terms if t.sides & AGENT_SIDE]
-    return [(user, agent) for user in users for agent in agents]
+def _ways(terms: Terms, who: Atoms, *, delegated: bool) -> list[tuple[Term, ...]]:
+    """One term for each stage, or for a delegated principal one for each side of each stage."""
+    stages = [[t for t in stage if t.atoms <= who] for stage in terms.stages]
+    if delegated:
+        stages = [[t for t in stage if t.sides & side] for stage in stages for side in (USER_SIDE, AGENT_SIDE)]
+    return list(islice(product(*stages), _MAX_WAYS)) if stages else []
 
 
-def _missing(here: Side, there: Side, cell: tuple[str, str], way: Iterable[Term]) -> Facts:
+def _missing(here: Side, there: Side, cell: Cell, way: Iterable[Term]) -> Facts:
     """What a way of ``there`` rests on and does not hold ``here``."""
-    return frozenset(fact for term in way for fact in there.behind(*cell, term) if not here.holds(fact))
+    return frozenset(fact for term in way for fact in there.behind(cell, term) if not here.holds(fact))
 
 
 def _each_with_one_of(bases: list[Facts], others: list[Facts]) -> list[Facts]:
@@ -86,7 +87,7 @@ def _cause(before: Side, after: Side, fact: Fact) -> Cause:
         capability = fact.capability if isinstance(fact, Offered | Covered) else ""
         name = f"locked:{capability}"
     place, patched = place_in(there.bundle, name)
-    if patched and kind in ("policy edit", "grant", "include change"):
+    if patched and not kind.startswith(("upstream", "effect")):
         kind = "environment patch"
     return Cause(kind, text, place)
 
@@ -98,6 +99,15 @@ def _edit(before: Side, after: Side, fact: Fact, *, came: bool) -> tuple[CauseKi
             return "grant", f"`{fact.role}` {'granted to' if came else 'taken from'} {who}"
         case Held():
             return "policy edit", f"role `{fact.role}` {'now has' if came else 'no longer has'} rule `{fact.rule}`"
+        case Called():
+            verb = "now calls" if came else "no longer calls"
+            who = f" for its {fact.run_as}" if fact.run_as else ""
+            kind: CauseKind = "workflow edit" if fact.run_as else "binding edit"
+            return kind, f"`{fact.made}` {verb} `{fact.capability}`{who}"
+        case Offered() if fact.live:
+            server = fact.capability.partition("/")[0]
+            verb = "now forwards" if came else "no longer forwards"
+            return "include change", f"`{fact.endpoint}` {verb} the live resources of `{server}`"
         case Offered():
             selected = f"`{fact.endpoint}` {'now includes it' if came else 'no longer includes it'}"
             return _of_capability(before, after, fact.capability, came=came) or ("include change", selected)
@@ -138,19 +148,10 @@ def place_in(bundle: Bundle, name: str) -> tuple[Place | None, bool]:
 
 
 def shown_atoms(atoms: Atoms) -> tuple[str, ...]:
-    """Atoms in a stable order, subjects first."""
-    return tuple(sorted(atoms, key=lambda atom: (atom.startswith(("if:", "unless:", "before:")), atom)))
+    """Atoms without what others of them imply, in a stable order, subjects first."""
+    return tuple(sorted(essential(atoms), key=lambda atom: (atom.startswith((IF, UNLESS, UNTIL)), atom)))
 
 
 def smallest_atoms(sets: Iterable[Atoms]) -> list[Atoms]:
     """Minimal sets in a stable order."""
     return sorted(minimal(sets), key=lambda atoms: (len(atoms), shown_atoms(atoms)))
-
-
-def is_delegated(atoms: Atoms) -> bool:
-    """Whether atoms describe a user who acts through an agent."""
-    user = any(atom.startswith("user:") for atom in atoms)
-    return user and any(atom.startswith(("agent:", "application:")) for atom in atoms)
-
-
-STANDS_FOR_SOME = frozenset({ANY_USER, ANY_AGENT})

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
 from meshplan.compiler.diff.access import access_changes
-from meshplan.compiler.diff.locks import lock_changes
+from meshplan.compiler.diff.locks import Effects, lock_changes
 from meshplan.compiler.diff.model import AccessChange, Change, Diff, Ref
-from meshplan.compiler.diff.provenance import Side
+from meshplan.compiler.diff.provenance import both_sides
 from meshplan.compiler.diff.resources import resource_changes
-from meshplan.compiler.diff.tokens import token_costs
+from meshplan.compiler.diff.tokens import token_changes
 from meshplan.compiler.lockfile import ServerLock
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import CapabilityKey, Effect
@@ -39,8 +39,8 @@ def compare(
     before: Compared, after: Compared, *, acknowledged: Mapping[str, Acknowledged], today: date, environment: str | None
 ) -> Diff:
     """Everything that differs; pure, and the same for the same two plans."""
-    old, new = Side(before.bundle), Side(after.bundle)
-    access = tuple(_agreed(change, acknowledged, today) for change in access_changes(old, new))
+    old, new = both_sides(before.bundle, after.bundle)
+    access = tuple(_agreed(change, acknowledged, today) for change in access_changes(old, new, today=today))
     changes = tuple(_agreed(change, acknowledged, today) for change in resource_changes(old, new))
     seen = {change.fingerprint for change in (*access, *changes)}
     return Diff(
@@ -49,8 +49,8 @@ def compare(
         environments=() if environment is None else (environment,),
         access=access,
         changes=changes,
-        lock=lock_changes(before.locks, after.locks, _effects(before.bundle), _effects(after.bundle)),
-        tokens=tuple(cost for cost in token_costs(before.bundle, after.bundle) if cost.before != cost.after),
+        lock=lock_changes(before.locks, after.locks, *_effects(before.bundle, after.bundle)),
+        tokens=token_changes(before.bundle, after.bundle),
         stale_acknowledgements=tuple(sorted(set(acknowledged) - seen)),
     )
 
@@ -63,13 +63,23 @@ def _agreed(change: _Judged, acknowledged: Mapping[str, Acknowledged], today: da
     return change if agreed is None or agreed.until <= today else replace(change, acknowledged=agreed.reason)
 
 
-def _effects(bundle: Bundle) -> dict[CapabilityKey, Effect]:
+def _effects(before: Bundle, after: Bundle) -> tuple[Effects, Effects]:
+    """The effects of what is locked that are not the same on both sides, by side."""
+    old, new = before.source_map, after.source_map
+    differ = [
+        name
+        for name in {**old, **new}
+        if name.startswith("locked:") and (old.get(name) or [None])[3:4] != (new.get(name) or [None])[3:4]
+    ]
+    return _by_key(old, differ), _by_key(new, differ)
+
+
+def _by_key(places: Mapping[str, list[str | int]], names: Iterable[str]) -> Effects:
     found: dict[CapabilityKey, Effect] = {}
-    for name, entry in bundle.source_map.items():
-        if name.startswith("locked:"):
-            effect = entry[3]
-            if effect in ("read", "write", "destructive"):
-                found[CapabilityKey.of(name.removeprefix("locked:"))] = effect
+    for name in names:
+        effect = places[name][3] if name in places else None
+        if effect in ("read", "write", "destructive"):
+            found[CapabilityKey.of(name.removeprefix("locked:"))] = effect
     return found
 
 

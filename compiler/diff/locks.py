@@ -43,6 +43,8 @@ def lock_changes(
     found: list[LockChange] = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
+        if old is new and not _of(name, effects_before, effects_after):
+            continue
         if old is not None and new is not None:
             found += _server(old, new)
             found += _capabilities(old, new, effects_before, effects_after)
@@ -51,6 +53,11 @@ def lock_changes(
         elif old is not None:
             found.append(LockChange(name, None, ("gone",), tuple(_counts(old, arrived=False)), True, False))
     return tuple(sorted(found, key=_danger))
+
+
+def _of(server: str, *effects: Effects) -> bool:
+    """Whether an effect of something of the server is known: then it may differ."""
+    return any(key.server == server for side in effects for key in side)
 
 
 def _danger(change: LockChange) -> tuple[int, int, str, str]:

@@ -18,6 +18,8 @@ CauseKind = Literal[
     "collision",
     "effect flip",
     "include change",
+    "binding edit",
+    "workflow edit",
     "environment patch",
 ]
 Verb = Literal["added", "removed", "changed", "redirected"]
@@ -73,6 +75,8 @@ class AccessChange:
     fingerprint: str
     acknowledged: str | None = None
     """The reason, where the change is acknowledged."""
+    via: str = ""
+    """Empty where it is called itself, the id of the workflow whose step it is, or `live` for resources by pattern."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from meshplan.compiler.diff.terms import Term, access_terms
+from meshplan.compiler.diff.cells import LIVE, Cell, Cells
+from meshplan.compiler.diff.terms import Implied, Term
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import Effect
@@ -14,10 +16,11 @@ from meshplan.schemas.plan import Grant
 
 
 class Offered(NamedTuple):
-    """The endpoint offers the capability."""
+    """The endpoint offers the capability, or forwards the live resources of the server that it is of."""
 
     endpoint: str
     capability: str
+    live: bool
 
 
 class Covered(NamedTuple):
@@ -46,44 +49,66 @@ class Granted(NamedTuple):
     delegated: str
 
 
-Fact = Offered | Covered | Held | Granted
+class Called(NamedTuple):
+    """A tool that the mesh makes calls the capability, on whose behalf ``run_as`` says (empty for a binding)."""
+
+    made: str
+    capability: str
+    run_as: str
+
+
+Fact = Offered | Covered | Held | Granted | Called
 
 
 class Side:
     """One side of a diff: its terms, its facts, and where each fact is written."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        plan = bundle.plan
-        self.bundle, self.plan = bundle, plan
-        self.terms = access_terms(plan)
-        self._offered = {name: {o.capability for o in e.offers} for name, e in plan.endpoints.items()}
-        self._covers = {name: frozenset(rule.covers) for name, rule in plan.access.rules.items()}
-        self._roles = {name: frozenset(rules) for name, rules in plan.access.roles.items()}
-        self._grants = {_granted(g, to): f"grant:{i}" for i, g in enumerate(plan.access.grants) for to in g.to}
+    def __init__(self, bundle: Bundle, implied: Implied) -> None:
+        self.bundle, self.plan = bundle, bundle.plan
+        self.cells = Cells(bundle.plan, implied)
 
-    def behind(self, endpoint: str, capability: str, term: Term) -> frozenset[Fact]:
+    @cached_property
+    def _offered(self) -> dict[str, set[str]]:
+        return {name: {o.capability for o in e.offers} for name, e in self.plan.endpoints.items()}
+
+    @cached_property
+    def _roles(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset(rules) for name, rules in self.plan.access.roles.items()}
+
+    @cached_property
+    def _grants(self) -> dict[Granted, str]:
+        return {_granted(g, to): f"grant:{i}" for i, g in enumerate(self.plan.access.grants) for to in g.to}
+
+    def behind(self, cell: Cell, term: Term) -> frozenset[Fact]:
         """The facts that a term rests on: without any one of them it is not there."""
         access = self.plan.access
         grant, rule = access.grants[term.grant], access.rules[term.rule]
-        return frozenset(
-            (
-                Offered(endpoint, capability),
-                Covered(term.rule, endpoint, capability, rule.effect, _text(rule.when)),
-                Held(grant.role, term.rule),
-                _granted(grant, term.given),
-            )
-        )
+        step = cell.via not in ("", LIVE)
+        made = cell.via if step else cell.capability
+        facts: set[Fact] = {
+            Offered(cell.endpoint, made, cell.via == LIVE),
+            Covered(term.rule, cell.endpoint, term.capability, rule.effect, _text(rule.when)),
+            Held(grant.role, term.rule),
+            _granted(grant, term.given),
+        }
+        if step or (term.capability != made and cell.via != LIVE):
+            called = cell.capability if step else term.capability
+            facts.add(Called(made, called, self.cells.calls[made].run_as))
+        return frozenset(facts)
 
     def holds(self, fact: Fact) -> bool:
         """Whether a fact of the other side holds on this one."""
         match fact:
             case Offered():
+                if fact.live:
+                    endpoint = self.plan.endpoints.get(fact.endpoint)
+                    return endpoint is not None and fact.capability.partition("/")[0] in endpoint.live
                 return fact.capability in self._offered.get(fact.endpoint, ())
             case Covered():
                 rule = self.plan.access.rules.get(fact.rule)
                 return (
                     rule is not None
-                    and fact.capability in self._covers[fact.rule]
+                    and fact.capability in self.cells.covered(fact.rule)
                     and (rule.endpoints is None or fact.endpoint in rule.endpoints)
                     and (rule.effect, _text(rule.when)) == (fact.effect, fact.when)
                 )
@@ -91,18 +116,23 @@ class Side:
                 return fact.rule in self._roles.get(fact.role, ())
             case Granted():
                 return fact in self._grants
+            case Called():
+                made = self.cells.calls.get(fact.made)
+                return made is not None and fact.capability in made.capabilities and made.run_as == fact.run_as
 
     def source(self, fact: Fact) -> str:
         """The logical name under which the source map has a fact of this side."""
         match fact:
             case Offered():
-                return f"offer:{fact.endpoint}:{fact.capability}"
+                return f"endpoint:{fact.endpoint}" if fact.live else f"offer:{fact.endpoint}:{fact.capability}"
             case Covered():
                 return f"rule:{fact.rule}"
             case Held():
                 return f"role:{fact.role}"
             case Granted():
                 return self._grants[fact]
+            case Called():
+                return fact.made.partition("/")[0]
 
     def locked(self, capability: str) -> Effect | None:
         """The effect of a capability that this side has locked, offered or not; ``None`` where it is not locked."""
@@ -111,6 +141,13 @@ class Side:
             return entry[3]
         known = self.plan.capabilities.get(capability)
         return None if known is None else known.effect
+
+
+def both_sides(before: Bundle, after: Bundle) -> tuple[Side, Side]:
+    """Two sides whose terms can be compared: what dates and conditions mean is the same on both."""
+    grants = (*before.plan.access.grants, *after.plan.access.grants)
+    implied = Implied(tuple(sorted({grant.expires for grant in grants if grant.expires is not None})))
+    return Side(before, implied), Side(after, implied)
 
 
 def _granted(grant: Grant, to: tuple[str, ...]) -> Granted:

@@ -59,6 +59,8 @@ def resource_changes(before: Side, after: Side) -> tuple[Change, ...]:
     for section in SECTIONS:
         old, new = section.entries(before.plan), section.entries(after.plan)
         for name in sorted({*old, *new}):
+            if old.get(name) == new.get(name):
+                continue
             change = _compared(before, after, f"{section.prefix}:{name}", _data(old.get(name)), _data(new.get(name)))
             if change is not None:
                 found.append(change)
