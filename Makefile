@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix conformance bench fuzz schemas docs clean bench-search
+.PHONY: up test check fix conformance bench fuzz oracle schemas docs clean bench-search
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -38,12 +38,19 @@ conformance: .venv/test
 
 bench: .venv/test
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/diff.py
 
 bench-search: .venv/test
 	$(BIN)/python bench/search.py
 
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py
+
+# The access diff against brute force, 1,000 random edits of random meshes; a seed of your own: make oracle SEED=7
+oracle: SEED ?= $(shell date +%s)
+oracle: .venv/test
+	@echo "seed $(SEED)"
+	MESH_ORACLE=1000 $(BIN)/python -m pytest -q -s --timeout 0 --hypothesis-seed $(SEED) tests/compiler/diff/test_oracle.py
 
 clean:
 	rm -rf .venv .mesh build

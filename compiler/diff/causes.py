@@ -82,14 +82,22 @@ def _cause(before: Side, after: Side, fact: Fact) -> Cause:
     came = after.holds(fact)
     there = after if came else before
     kind, text = _edit(before, after, fact, came=came)
-    name = there.source(fact)
-    if kind in ("upstream added", "upstream removed", "effect flip"):
-        capability = fact.capability if isinstance(fact, Offered | Covered) else ""
-        name = f"locked:{capability}"
-    place, patched = place_in(there.bundle, name)
-    if patched and not kind.startswith(("upstream", "effect")):
-        kind = "environment patch"
-    return Cause(kind, text, place)
+    if kind in _UPSTREAM and isinstance(fact, Offered | Covered):
+        return Cause(kind, text, _upstream_place(before, after, there, fact.capability, kind))
+    place, patched = place_in(there.bundle, there.source(fact))
+    return Cause("environment patch" if patched else kind, text, place)
+
+
+_UPSTREAM: tuple[CauseKind, ...] = ("upstream added", "upstream removed", "rename", "effect flip")
+
+
+def _upstream_place(before: Side, after: Side, there: Side, capability: str, kind: CauseKind) -> Place | None:
+    """The entry in the lock; the server in mesh.yaml where an effect is another one and the definition is the same."""
+    old, new = (side.plan.capabilities.get(capability) for side in (before, after))
+    if kind == "effect flip" and old is not None and new is not None and old.definition == new.definition:
+        return place_in(there.bundle, f"server:{CapabilityKey.of(capability).server}")[0]
+    found = there.places.capability(capability) if there.places else None
+    return found or place_in(there.bundle, f"locked:{capability}")[0]
 
 
 def _edit(before: Side, after: Side, fact: Fact, *, came: bool) -> tuple[CauseKind, str]:
@@ -130,12 +138,26 @@ def _of_capability(before: Side, after: Side, capability: str, *, came: bool) ->
     key = CapabilityKey.of(capability)
     name = f"{key.kind} `{key.name}` of `{key.server}`"
     if came and old is None:
-        return "upstream added", f"{name} is new in the lock"
+        like = after.resembling.get(capability)
+        return (
+            ("rename", f"{name} is new in the lock, {_like(like)}")
+            if like
+            else ("upstream added", f"{name} is new in the lock")
+        )
     if not came and new is None:
-        return "upstream removed", f"{name} is gone from the lock"
+        to = next(((now, score) for now, (was, score) in after.resembling.items() if was == capability), None)
+        return (
+            ("rename", f"{name} is gone from the lock, {_like(to)}")
+            if to
+            else ("upstream removed", f"{name} is gone from the lock")
+        )
     if old is not None and new is not None and old != new:
         return "effect flip", f"the effect of {name} went from {old} to {new}"
     return None
+
+
+def _like(other: tuple[str, float]) -> str:
+    return f"and `{CapabilityKey.of(other[0]).name}` resembles it (score {other[1]:.2f})"
 
 
 def place_in(bundle: Bundle, name: str) -> tuple[Place | None, bool]:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from meshplan.compiler.diff.compat import Allowance, compatible
 from meshplan.compiler.diff.compat_verdict import MAX_STEPS, Direction
+from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.leaves import leaves
 from meshplan.compiler.diff.model import Detail, LockChange
 from meshplan.compiler.diff.renames import renames
@@ -49,9 +50,9 @@ def lock_changes(
             found += _server(old, new)
             found += _capabilities(old, new, effects_before, effects_after)
         elif new is not None:
-            found.append(LockChange(name, None, ("new",), tuple(_counts(new, arrived=True)), False, False))
+            found.append(_whole(new, arrived=True))
         elif old is not None:
-            found.append(LockChange(name, None, ("gone",), tuple(_counts(old, arrived=False)), True, False))
+            found.append(_whole(old, arrived=False))
     return tuple(sorted(found, key=_danger))
 
 
@@ -69,11 +70,32 @@ def _stem(name: str) -> str:
     return "effect" if name.startswith("effect ") else name
 
 
-def _change(server: str, capability: str | None, classes: Sequence[str], details: Sequence[Detail]) -> LockChange:
+def _change(
+    server: str,
+    capability: str | None,
+    classes: Sequence[str],
+    details: Sequence[Detail],
+    sides: tuple[object, object],
+) -> LockChange:
     stems = {_stem(name) for name in classes}
-    return LockChange(
-        server, capability, tuple(classes), tuple(details), bool(stems & _BREAKING), bool(stems & _WIDENING)
-    )
+    mark = _mark(server, capability, classes, *sides)
+    flags = bool(stems & _BREAKING), bool(stems & _WIDENING)
+    return LockChange(server, capability, tuple(classes), tuple(details), *flags, fingerprint=mark)
+
+
+def _mark(server: str, capability: str | None, classes: Sequence[str], before: object, after: object) -> str:
+    """The fingerprint: of one definition, or of one thing that is said of a server, as it was and as it is."""
+    subject = capability or f"{server}:{_stem(classes[0])}"
+    return fingerprint(f"lock:{subject}", before, after)
+
+
+def _whole(lock: ServerLock, *, arrived: bool) -> LockChange:
+    """A server that came or went, with everything that is recorded of it."""
+    recorded = [dict(lock.transport), sorted((key.id, entry.digest) for key, entry in lock.definitions.items())]
+    classes = ("new",) if arrived else ("gone",)
+    mark = _mark(lock.server, None, classes, *((None, recorded) if arrived else (recorded, None)))
+    details = tuple(_counts(lock, arrived=arrived))
+    return LockChange(lock.server, None, classes, details, not arrived, False, fingerprint=mark)
 
 
 def _counts(lock: ServerLock, *, arrived: bool) -> Iterator[Detail]:
@@ -86,12 +108,14 @@ def _counts(lock: ServerLock, *, arrived: bool) -> Iterator[Detail]:
 def _server(old: ServerLock, new: ServerLock) -> Iterator[LockChange]:
     yield from _package(old, new)
     if dict(old.transport) != dict(new.transport) and not _same_package(old, new):
-        yield _change(old.server, None, ("identity",), list(leaves(old.transport, new.transport, "transport")))
+        transports = dict(old.transport), dict(new.transport)
+        yield _change(old.server, None, ("identity",), list(leaves(*transports, "transport")), transports)
     facts = ("protocol_version", "server_info", "capabilities", "instructions")
     said = [d for fact in facts for d in leaves(getattr(old, fact), getattr(new, fact), fact)]
     if said:
         widening = old.instructions != new.instructions
-        yield LockChange(old.server, None, ("description",), tuple(said), False, widening)
+        mark = _mark(old.server, None, ("description",), *([getattr(lock, f) for f in facts] for lock in (old, new)))
+        yield LockChange(old.server, None, ("description",), tuple(said), False, widening, fingerprint=mark)
 
 
 def _same_package(old: ServerLock, new: ServerLock) -> bool:
@@ -118,7 +142,10 @@ def _package(old: ServerLock, new: ServerLock) -> Iterator[LockChange]:
     ]
     tampered = not moved and _other_content(old.package, new.package)
     lost = old.package is not None and new.package != old.package
-    yield LockChange(old.server, None, ("package",), tuple(details), tampered, tampered or moved or lost)
+    sides = ([_as_data(lock.package), dict(lock.transport)] for lock in (old, new))
+    mark = _mark(old.server, None, ("package",), *sides)
+    flags = tampered, tampered or moved or lost
+    yield LockChange(old.server, None, ("package",), tuple(details), *flags, fingerprint=mark)
 
 
 def _other_content(old: Package | None, new: Package | None) -> bool:
@@ -141,7 +168,8 @@ def _capabilities(
     gone = sorted(old.definitions.keys() - new.definitions.keys())
     added = sorted(new.definitions.keys() - old.definitions.keys())
     for key in gone:
-        yield _change(key.server, key.id, ("gone",), _effect_detail(effects_before.get(key), None))
+        went = old.definitions[key].digest
+        yield _change(key.server, key.id, ("gone",), _effect_detail(effects_before.get(key), None), (went, None))
     resembling = renames(
         {key: old.definitions[key].definition for key in gone}, {key: new.definitions[key].definition for key in added}
     )
@@ -149,7 +177,8 @@ def _capabilities(
         details = tuple(_effect_detail(None, effects_after.get(key)))
         resembled, score = resembling.get(key, (None, None))
         from_ = resembled.id if resembled else None
-        yield LockChange(key.server, key.id, ("new",), details, False, False, from_, score)
+        mark = _mark(key.server, key.id, ("new",), None, new.definitions[key].digest)
+        yield LockChange(key.server, key.id, ("new",), details, False, False, from_, score, fingerprint=mark)
     left = _SERVER_STEPS
     for key in sorted(old.definitions.keys() & new.definitions.keys()):
         allowance = Allowance(min(MAX_STEPS, max(left, 0)))
@@ -179,7 +208,8 @@ def _definition(
     if None not in effects and effects[0] != effects[1]:
         classes.append(f"effect {effects[0]} → {effects[1]}")
         details = [*_effect_detail(*effects), *details]
-    return _change(key.server, key.id, classes, details) if classes else None
+    sides = [old.digest, effects[0]], [new.digest, effects[1]]
+    return _change(key.server, key.id, classes, details, sides) if classes else None
 
 
 def _contents(

@@ -111,7 +111,8 @@ class LockChange:
     """What changed about one definition, or about a server's identity.
 
     ``classes`` name what changed, from mildest to most severe: `description`, `output compatible`, `input compatible`,
-    `output incompatible`, `input incompatible`, `annotations`, `effect READ → WRITE`, `new`, `gone`, `identity`, `package`.
+    `output unknown`, `output incompatible`, `input unknown`, `input incompatible`, `annotations`,
+    `effect READ → WRITE`, `new`, `gone`, `identity`, `package`; `unknown` is what could not be decided.
     ``renamed_from`` is another capability of the server that this one resembles, with a score from 0 to 1; a rename
     carries no grant.
     """
@@ -124,6 +125,10 @@ class LockChange:
     widening: bool
     renamed_from: str | None = None
     score: float | None = None
+    fingerprint: str = ""
+    place: Place | None = None
+    """The entry in the lock file, before the change where it is gone."""
+    acknowledged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

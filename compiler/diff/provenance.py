@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from meshplan.compiler.diff.cells import LIVE, Cell, Cells
+from meshplan.compiler.diff.lockplaces import LockPlaces
 from meshplan.compiler.diff.terms import Implied, Term
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
@@ -66,6 +67,10 @@ class Side:
     def __init__(self, bundle: Bundle, implied: Implied) -> None:
         self.bundle, self.plan = bundle, bundle.plan
         self.cells = Cells(bundle.plan, implied)
+        self.places: LockPlaces | None = None
+        """Where the lock has its entries, where the sources are at hand."""
+        self.resembling: dict[str, tuple[str, float]] = {}
+        """New capabilities and the gone ones that they resemble, with the score."""
 
     @cached_property
     def _offered(self) -> dict[str, set[str]]:

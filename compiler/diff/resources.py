@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 from pydantic import BaseModel, JsonValue
 
 from meshplan.compiler.diff.causes import place_in
 from meshplan.compiler.diff.fingerprint import fingerprint
+from meshplan.compiler.diff.leaves import MAX_LEAVES
 from meshplan.compiler.diff.model import Change, Detail, Verb
 from meshplan.compiler.diff.provenance import Side
 from meshplan.compiler.diff.verdicts import Verdict, verdict_on
-from meshplan.schemas.plan import Plan
+from meshplan.schemas.plan import Offer, Plan
 
 Table = Mapping[str, Any]
 
@@ -26,6 +28,13 @@ class _Section:
     entries: Callable[[Plan], Table]
 
 
+def _identity(plan: Plan) -> dict[str, Any]:
+    exclusive = [list(subjects) for subjects in plan.identity.exclusive]
+    return {"users": plan.identity.users, "local": plan.identity.local} | (
+        {"exclusive": exclusive} if exclusive else {}
+    )
+
+
 SECTIONS: tuple[_Section, ...] = (
     _Section("server", lambda plan: plan.servers),
     _Section("endpoint", lambda plan: {name: _endpoint(endpoint) for name, endpoint in plan.endpoints.items()}),
@@ -36,7 +45,8 @@ SECTIONS: tuple[_Section, ...] = (
     _Section("issuer", lambda plan: plan.identity.issuers),
     _Section("key", lambda plan: plan.identity.keys),
     _Section("claim", lambda plan: {claim.subject: claim for claim in plan.identity.claims}),
-    _Section("identity", lambda plan: {"users": plan.identity.users, "local": plan.identity.local}),
+    _Section("identity", _identity),
+    _Section("tags", lambda plan: {name: list(c.tags) for name, c in plan.capabilities.items() if c.tags}),
     _Section("invariant", lambda plan: plan.guardrails.invariants),
     _Section("policy", lambda plan: dict.fromkeys(plan.guardrails.policies, "used")),
     _Section("runtime", lambda plan: plan.runtime.model_dump(mode="json")),
@@ -68,6 +78,20 @@ def resource_changes(before: Side, after: Side) -> tuple[Change, ...]:
     return tuple(
         sorted(found, key=lambda c: (not (c.widening and c.breaking), not c.widening, not c.breaking, c.subject))
     )
+
+
+def rewritten(before: Side, after: Side) -> tuple[Change, ...]:
+    """Plans with other digests are never the same: what no rule judges is still said to be written differently."""
+    if before.bundle.digest == after.bundle.digest:
+        return ()
+    old, new = (side.plan.model_dump(mode="json", exclude={"environment"}) for side in (before, after))
+    parts = [name for name in sorted(old) if old[name] != new[name]]
+    if not parts:
+        return ()
+    text = "written differently, with nothing gained or lost: " + ", ".join(f"`{part}`" for part in parts)
+    details = tuple(Detail(path, was, now) for path, was, now in islice(leaves(old, new), MAX_LEAVES))
+    sides = ({part: side[part] for part in parts} for side in (old, new))
+    return (_about("plan:rest", Verdict(breaking=False, widening=False, summary=text), details, *sides),)
 
 
 def _data(value: Any) -> JsonValue:
@@ -106,38 +130,57 @@ def leaves(old: JsonValue, new: JsonValue, path: str = "") -> Iterator[tuple[str
 
 
 def _names(before: Side, after: Side) -> Iterator[Change]:
-    """Advertised names that went, came with another capability behind them, or show another description."""
+    """Advertised names that went, came with another capability behind them, or show or send something else."""
     for endpoint in sorted({*before.plan.endpoints} & {*after.plan.endpoints}):
+        if before.plan.endpoints[endpoint].offers == after.plan.endpoints[endpoint].offers:
+            continue
         old, new = _advertised(before.plan, endpoint), _advertised(after.plan, endpoint)
-        capabilities = {capability: name for name, capability in new.items()}
-        for key, capability in sorted(old.items()):
-            subject = f"name:{endpoint}/{key[0]}/{key[1]}"
-            place, _ = place_in(after.bundle, f"offer:{endpoint}:{new.get(key, capability)}")
-            if key in new and new[key] != capability:
-                yield Change(
-                    subject,
-                    "redirected",
-                    f"`{key[1]}` of `{endpoint}` now reaches `{new[key]}` instead of `{capability}`",
-                    (Detail("capability", capability, new[key]),),
-                    place,
-                    breaking=True,
-                    widening=True,
-                    fingerprint=fingerprint(subject, capability, new[key]),
-                )
-            elif key not in new and capability in capabilities:
-                now = capabilities[capability][1]
-                yield Change(
-                    subject,
-                    "changed",
-                    f"`{key[1]}` of `{endpoint}` is now called `{now}`",
-                    (Detail("name", key[1], now),),
-                    place,
-                    breaking=True,
-                    widening=False,
-                    fingerprint=fingerprint(subject, key[1], now),
-                )
+        names = {offer.capability: name for name, offer in new.items()}
+        for key, offer in sorted(old.items()):
+            change = _named(endpoint, key, offer, new.get(key), names.get(offer.capability))
+            if change is not None:
+                place, _ = place_in(after.bundle, f"offer:{endpoint}:{new.get(key, offer).capability}")
+                yield replace(change, place=place)
 
 
-def _advertised(plan: Plan, endpoint: str) -> dict[tuple[str, str], str]:
-    """(kind, advertised name) to capability id."""
-    return {(plan.capabilities[o.capability].kind, o.name): o.capability for o in plan.endpoints[endpoint].offers}
+_Name = tuple[str, str]
+"""Kind and advertised name."""
+
+
+def _named(endpoint: str, key: _Name, was: Offer, offer: Offer | None, moved: _Name | None) -> Change | None:
+    """What became of one advertised name: ``offer`` is what it is now, ``moved`` how its capability is called now."""
+    subject = f"name:{endpoint}/{key[0]}/{key[1]}"
+    old, new = was.capability, None if offer is None else offer.capability
+    if offer is not None and old != new:
+        text = f"`{key[1]}` of `{endpoint}` now reaches `{new}` instead of `{old}`"
+        verdict = Verdict(breaking=True, widening=True, summary=text, redirected=True)
+        return _about(subject, verdict, (Detail("capability", old, new),), old, new)
+    if offer is None and moved is not None:
+        verdict = Verdict(True, False, f"`{key[1]}` of `{endpoint}` is now called `{moved[1]}`")
+        return _about(subject, verdict, (Detail("name", key[1], moved[1]),), key[1], moved[1])
+    if offer is None or offer == was:
+        return None
+    before, after = was.model_dump(mode="json"), offer.model_dump(mode="json")
+    details = tuple(Detail(path, one, other) for path, one, other in leaves(before, after))
+    sent = any(detail.path != "description" for detail in details)
+    verdict = Verdict(
+        sent, True, f"`{key[1]}` of `{endpoint}` " + ("sends other arguments" if sent else "is described otherwise")
+    )
+    return _about(subject, verdict, details, before, after)
+
+
+def _about(subject: str, verdict: Verdict, details: tuple[Detail, ...], old: JsonValue, new: JsonValue) -> Change:
+    return Change(
+        subject,
+        "redirected" if verdict.redirected else "changed",
+        verdict.summary,
+        details,
+        None,
+        verdict.breaking,
+        verdict.widening,
+        fingerprint(subject, old, new),
+    )
+
+
+def _advertised(plan: Plan, endpoint: str) -> dict[_Name, Offer]:
+    return {(plan.capabilities[o.capability].kind, o.name): o for o in plan.endpoints[endpoint].offers}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meshplan.compiler.diff.compare import Compared
+from meshplan.compiler.diff.lockplaces import LockPlaces
 from meshplan.compiler.git import GitError, commit_reader
 from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.project import Project
@@ -91,8 +92,9 @@ def _places(text: str, digest: str) -> dict[str, list[str | int]]:
 def compiled_side(project: Project, side: Source, environment: str | None) -> tuple[Compared | None, Compiled | None]:
     """The plan of a side for one environment; for sources also what compiling said, and no plan where that is errors."""
     if side.bundle is not None:
-        return Compared(side.label, side.bundle, {}), None
+        return Compared(side.label, side.bundle, None), None
     compiled = project.for_environment(environment).compile(reader=side.reader)
     if compiled.bundle is None:
         return None, compiled
-    return Compared(side.label, compiled.bundle, compiled.draft.locks), compiled
+    places = LockPlaces(compiled.draft.reader, environment)
+    return Compared(side.label, compiled.bundle, compiled.draft.locks, places), compiled

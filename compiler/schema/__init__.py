@@ -29,10 +29,17 @@ def diagnostics_schema() -> Schema:
     return found
 
 
+def diff_schema() -> Schema:
+    """The shape of `mesh diff --format json`, which is written by hand."""
+    found: Schema = json.loads((FOLDER / "diff.schema.json").read_text(encoding="utf-8"))
+    return found
+
+
 KINDS: dict[str, Callable[[], Schema]] = {
     "mesh": language_schema,
     "plan": plan_schema,
     "diagnostics": diagnostics_schema,
+    "diff": diff_schema,
 }
 FILES: dict[str, tuple[str, Draft]] = {
     "mesh.schema.json": ("mesh", "2020-12"),

@@ -93,8 +93,8 @@ def test_the_four_causes_of_one_pull_request(repository, capsys, monkeypatch):
         }
         for change in diff["access"]
     }
-    assert found["notes/tool/get_tags"] == {("upstream added", "mesh.lock/notes.json", 1)}
-    assert found["notes/tool/search"] == {("effect flip", "mesh.lock/notes.json", 1)}
+    assert found["notes/tool/get_tags"] == {("upstream added", "mesh.lock/notes.json", 114)}
+    assert found["notes/tool/search"] == {("effect flip", "mesh.lock/notes.json", 135)}
     assert found["tickets/tool/create_ticket"] == {("policy edit", "mesh.yaml", 21), ("policy edit", "mesh.yaml", 19)}
     assert set(found) == {"notes/tool/get_tags", "notes/tool/search", "tickets/tool/create_ticket"}
     (renamed,) = [change for change in diff["changes"] if change["subject"].startswith("name:")]
@@ -186,6 +186,54 @@ def test_a_side_that_cannot_be_had_is_not_a_clean_one(repository, capsys, tmp_pa
     code, _, err = mesh(shallow, capsys, "diff", f"git:{first}")
     assert code == 7
     assert "this clone is shallow" in err
+
+
+def test_a_change_of_the_lock_has_a_line_and_is_acknowledged_like_any_other(repository, capsys, monkeypatch):
+    folder = committed(repository, BASE)
+    upstream = copy.deepcopy(DEFINITIONS)
+    upstream["notes"]["tool"][0]["description"] = "other words"
+    monkeypatch.setattr(meshes, "DEFINITIONS", upstream)
+    write(folder, BASE)
+    code, out, _ = mesh(folder, capsys, "diff", "git:HEAD", "--format", "json", "--exit-code")
+    (change,) = json.loads(out)["diffs"][0]["lock"]
+    assert (code, change["classes"], change["place"]["file"]) == (3, ["description"], "mesh.lock/notes.json")
+    lines = (folder / "mesh.lock/notes.json").read_text().splitlines()
+    assert lines[change["place"]["line"] - 1] == '    "list_notes": {'
+    agreed = f"acknowledge:\n  - {{change: {change['fingerprint']}, reason: read it, until: 2099-01-01}}\n"
+    write(folder, BASE + agreed)
+    assert mesh(folder, capsys, "diff", "git:HEAD", "--exit-code")[0] == 2
+    upstream["notes"]["tool"][0]["description"] = "yet other words"
+    write(folder, BASE + agreed)
+    assert mesh(folder, capsys, "diff", "git:HEAD", "--exit-code")[0] == 3
+
+
+def test_a_plan_file_is_compared_by_its_definitions(repository, capsys, monkeypatch):
+    folder = committed(repository, BASE)
+    assert mesh(folder, capsys, "plan", "--out", str(folder / "old.mesh"))[0] == 0
+    assert mesh(folder, capsys, "diff", "old.mesh", "--exit-code")[0] == 0
+    upstream = copy.deepcopy(DEFINITIONS)
+    upstream["notes"]["tool"][0]["description"] = "other words"
+    monkeypatch.setattr(meshes, "DEFINITIONS", upstream)
+    write(folder, BASE)
+    code, out, _ = mesh(folder, capsys, "diff", "old.mesh", "--format", "json", "--exit-code")
+    (change,) = json.loads(out)["diffs"][0]["lock"]
+    assert (code, change["capability"], change["classes"]) == (3, "notes/tool/list_notes", ["description"])
+
+
+def test_what_a_name_sends_is_never_no_change(repository, capsys):
+    hidden = BASE.replace("effect: read}}\nid", "effect: read}}\n    tools: {list_notes: {hide: [tag]}}\nid")
+    folder = committed(repository, hidden)
+    write(folder, BASE)
+    code, out, _ = mesh(folder, capsys, "diff", "git:HEAD", "--format", "json", "--exit-code")
+    (change,) = [c for c in json.loads(out)["diffs"][0]["changes"] if c["subject"] == "name:desk/tool/list_notes"]
+    assert (code, change["breaking"], change["widening"]) == (3, True, True)
+    renamed = BASE.replace("reader", "other")
+    (folder / "mesh.yaml").write_text(renamed)
+    code, out, _ = mesh(committed(repository, BASE), capsys, "diff", "git:HEAD", "--exit-code")
+    assert code == 0
+    write(folder, renamed)
+    code, out, _ = mesh(folder, capsys, "diff", "git:HEAD", "--exit-code")
+    assert (code, "written differently" in out) == (2, True)
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "sarif"])

@@ -18,6 +18,7 @@ class _Alike(NamedTuple):
     """What changes have in common to be said together."""
 
     endpoint: str
+    via: str
     kind: Kind
     effect: Effect
     gained: tuple[Who, ...]
@@ -30,7 +31,7 @@ def access_items(changes: Iterable[AccessChange]) -> tuple[Item, ...]:
     """The most dangerous first; a group stands where its first member would."""
     groups: dict[_Alike, list[AccessChange]] = {}
     for c in by_danger(changes):
-        alike = _Alike(c.endpoint, c.kind, c.effect, c.gained, c.lost, c.causes, c.acknowledged)
+        alike = _Alike(c.endpoint, c.via, c.kind, c.effect, c.gained, c.lost, c.causes, c.acknowledged)
         groups.setdefault(alike, []).append(c)
     return tuple(_item(alike, members) for alike, members in groups.items())
 
@@ -45,7 +46,7 @@ def _item(alike: _Alike, members: list[AccessChange]) -> Item:
     single = (standing(first.fingerprint, first.acknowledged),)
     return Item(
         sign,
-        lines[0] if lines else phrase(what, f" ({alike.effect}) changed at ", quoted(alike.endpoint)),
+        lines[0] if lines else phrase(what, f" ({alike.effect}) changed", _place(alike)),
         also=tuple(lines[1:]),
         members=() if alone else tuple(_member(member) for member in members),
         causes=tuple(cause_phrase(causes) for causes in alike.causes),
@@ -55,8 +56,12 @@ def _item(alike: _Alike, members: list[AccessChange]) -> Item:
 
 
 def _line(who: Who, verb: str, what: Phrase, alike: _Alike) -> Phrase:
-    place = phrase(f" ({alike.effect}) at ", quoted(alike.endpoint))
-    return phrase(who_phrase(who), verb, what, place, circumstances(who))
+    return phrase(who_phrase(who), verb, what, f" ({alike.effect})", _place(alike), circumstances(who))
+
+
+def _place(alike: _Alike) -> Phrase:
+    through = phrase(" through ", quoted(alike.via.partition("/")[0])) if alike.via.startswith("workflow:") else ()
+    return phrase(through, " at ", quoted(alike.endpoint))
 
 
 def _one(change: AccessChange) -> Phrase:

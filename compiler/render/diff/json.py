@@ -84,6 +84,7 @@ def _access(change: AccessChange) -> dict[str, Any]:
     return {
         "endpoint": change.endpoint,
         "capability": change.capability,
+        "via": change.via or None,
         "kind": change.kind,
         "name": change.name,
         "effect": change.effect,
@@ -94,7 +95,7 @@ def _access(change: AccessChange) -> dict[str, Any]:
     }
 
 
-def _judged(change: AccessChange | Change) -> dict[str, Any]:
+def _judged(change: AccessChange | Change | LockChange) -> dict[str, Any]:
     return {
         "breaking": change.breaking,
         "widening": change.widening,
@@ -150,8 +151,8 @@ def _lock(change: LockChange) -> dict[str, Any]:
         "details": [_detail(detail) for detail in change.details],
         "renamed_from": change.renamed_from,
         "score": change.score,
-        "breaking": change.breaking,
-        "widening": change.widening,
+        "place": _place(change.place),
+        **_judged(change),
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,9 +123,16 @@ def _change(change: Change, entry: str) -> _Finding:
 
 
 def _definition(change: LockChange) -> _Finding:
-    mark = hashlib.sha256(json.dumps([change.server, change.capability, change.classes]).encode()).hexdigest()[:16]
-    text, file = _text(definition_headline(change)), f"mesh.lock/{change.server}.json"
-    return _Finding(text, (), file, change.breaking, change.widening, severe=False, fingerprint=mark, acknowledged=None)
+    return _Finding(
+        _text(definition_headline(change)),
+        ((change.place, "here"),) if change.place else (),
+        f"mesh.lock/{change.server}.json",
+        change.breaking,
+        change.widening,
+        severe=False,
+        fingerprint=change.fingerprint,
+        acknowledged=change.acknowledged,
+    )
 
 
 def _text(*sentences: Phrase) -> str:

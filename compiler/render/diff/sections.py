@@ -68,7 +68,9 @@ def _graded(diff: Diff, key: Literal["breaking", "widening"]) -> Section:
     graded = [c for c in resources(diff.changes) if (c.breaking if breaking else c.widening)]
     locked = [c for c in definitions(diff.lock) if (c.breaking if breaking else c.widening)]
     lines = [_brief(change) for change in graded]
-    return Section(key, note, (*lines, *(Item("~", definition_headline(change)) for change in locked)))
+    return Section(
+        key, note, (*lines, *(Item("~", _located(change), standings=_standings(change)) for change in locked))
+    )
 
 
 def _headline(change: Change) -> Phrase:
@@ -86,7 +88,7 @@ def _resource(change: Change) -> Item:
     )
 
 
-def _standings(change: Change) -> tuple[Standing, ...]:
+def _standings(change: Change | LockChange) -> tuple[Standing, ...]:
     return (standing(change.fingerprint, change.acknowledged),) if change.breaking or change.widening else ()
 
 
@@ -96,7 +98,11 @@ def _grades(change: Change | LockChange) -> tuple[str, ...]:
 
 def _definition(change: LockChange) -> Item:
     sign: Sign = "+" if "new" in change.classes else "-" if "gone" in change.classes else "~"
-    return Item(sign, definition_headline(change), details=tuple(map(_leaf, change.details)), grades=_grades(change))
+    return Item(sign, _located(change), details=tuple(map(_leaf, change.details)), grades=_grades(change))
+
+
+def _located(change: LockChange) -> Phrase:
+    return phrase(definition_headline(change), at(change.place))
 
 
 def definition_headline(change: LockChange) -> Phrase:

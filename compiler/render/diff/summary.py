@@ -19,7 +19,7 @@ def summary(diffs: Sequence[Diff]) -> dict[str, int]:
     access = [change for diff in diffs for change in diff.access]
     changes = [change for diff in diffs for change in diff.changes]
     lock = [change for diff in diffs for change in diff.lock]
-    grave = [c for c in (*access, *changes) if c.breaking or c.widening]
+    grave = [c for c in (*access, *changes, *lock) if c.breaking or c.widening]
     numbers = (
         sum(bool(change.gained) for change in access),
         sum(bool(change.lost) for change in access),

@@ -1,76 +1,13 @@
-"""The access diff: exactly the pairs that change, each with causes that undo it when undone."""
+"""The access diff of meshes as people write them: who, why, and at which line."""
 
-import sys
-from pathlib import Path
-
-from hypothesis import given, settings
-from meshes import BASE, compile_text
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[2] / "schemas"))
-
-from test_decide import CAPABILITIES, DIGEST, ENDPOINTS, worlds
-from test_terms import PRINCIPALS, atoms_of, decided, normal_of
+from meshes import BASE, TODAY, compile_text
 
 from meshplan.compiler.diff.access import access_changes
-from meshplan.compiler.diff.causes import gain_causes, loss_causes
-from meshplan.compiler.diff.provenance import Side
-from meshplan.compiler.diff.terms import NOTHING
-from meshplan.schemas.bundle import Bundle
-
-
-def side(plan):
-    return Side(Bundle(plan, DIGEST, {}, {}))
-
-
-def allowed_when_reverted(before, after, cell, reverted, principal):
-    """Decide with every after-fact in ``reverted`` undone and every before-fact in it back."""
-
-    def holds(fact):
-        return (after.holds(fact) and fact not in reverted) or (fact in reverted and before.holds(fact))
-
-    def there(kind):
-        terms = [(s, t) for s in (before, after) for t in getattr(s.terms.get(cell, NOTHING), kind)]
-        return [t for s, t in terms if t.atoms <= atoms_of(principal) and all(map(holds, s.behind(*cell, t)))]
-
-    if there("denies"):
-        return False
-    sides = 0
-    for term in there("allows"):
-        sides |= term.sides
-    return sides == 3 if principal.delegated else sides > 0
-
-
-def hitting(sets):
-    """One fact from every set."""
-    return {min(facts, key=repr) for facts in sets}
-
-
-@settings(max_examples=60, deadline=None)
-@given(worlds(), worlds())
-def test_the_diff_equals_brute_force_and_causes_undo_it(one, other):
-    before, after = side(one[0]), side(other[0])
-    was, now = decided(one[0]), decided(other[0])
-    changed = {(c.endpoint, c.capability): c for c in access_changes(before, after)}
-    for endpoint in ENDPOINTS:
-        for capability in CAPABILITIES:
-            cell = (endpoint, capability)
-            differs = {p for p in PRINCIPALS if was[(*cell, p)] != now[(*cell, p)]}
-            assert (cell in changed) or not differs
-            for principal in differs:
-                gained = now[(*cell, principal)]
-                change = changed[cell]
-                assert change.widening if gained else change.breaking
-                assert change.causes
-                find = gain_causes if gained else loss_causes
-                sets = find(before, after, cell, atoms_of(principal), delegated=principal.delegated)
-                assert sets
-                assert allowed_when_reverted(before, after, cell, hitting(sets), principal) != gained
-                assert normal_of(after.terms.get(cell, NOTHING), principal).allowed(atoms_of(principal)) == gained
+from meshplan.compiler.diff.provenance import both_sides
 
 
 def changes(old, new):
-    return access_changes(Side(compile_text(old).bundle), Side(compile_text(new).bundle))
+    return access_changes(*both_sides(compile_text(old).bundle, compile_text(new).bundle), today=TODAY)
 
 
 def said(change):
@@ -120,3 +57,88 @@ def test_an_effect_flip_is_seen_through_the_rules_that_select_by_effect():
     assert search.lost
     assert {cause.kind for causes in search.causes for cause in causes} == {"effect flip"}
     assert search.effect == "destructive"
+
+
+MADE = """\
+bindings:
+  notes:
+    contract: reader/v1
+    as: note
+    provider: notes
+    map:
+      GET: {tool: get_note, in: {id: args.id}}
+contracts:
+  reader/v1:
+    operations:
+      GET: {input: {type: object, properties: {id: {type: integer}}, required: [id]}}
+workflows:
+  tidy:
+    run_as: workflow
+    input: {type: object, properties: {id: {type: integer}}, required: [id]}
+    steps: [{name: one, call: notes.get_note, with: {id: input.id}}]
+    output: "1"
+"""
+OFFERED = (
+    BASE.replace("virtual:", MADE + "virtual:")
+    .replace("      - {server: notes, tools: {effect: read}}\n", "      - {binding: notes}\n      - {workflow: tidy}\n")
+    .replace("allow: [{server: notes, tools: {effect: read}}]", "allow: [{binding: notes}, {workflow: tidy}]")
+)
+
+
+def test_a_deny_of_what_a_binding_calls_takes_the_binding_away():
+    found = changes(OFFERED, OFFERED.replace("grants:", "    deny: [{server: notes, tools: [get_note]}]\ngrants:"))
+    assert {(c.capability, c.via, c.breaking, c.widening) for c in found} == {
+        ("binding:notes/tool/GET", "", True, False),
+        ("notes/tool/get_note", "workflow:tidy/tool/tidy", True, False),
+    }
+    assert {cause.kind for c in found for causes in c.causes for cause in causes} == {"policy edit"}
+
+
+def test_a_new_step_gives_everybody_who_may_start_the_workflow_what_it_calls():
+    new = OFFERED.replace(
+        "{id: input.id}}]", "{id: input.id}}, {name: two, call: notes.delete_note, with: {id: input.id}}]"
+    )
+    (found,) = changes(OFFERED, new)
+    assert (found.capability, found.via, found.effect) == (
+        "notes/tool/delete_note",
+        "workflow:tidy/tool/tidy",
+        "destructive",
+    )
+    assert [who.atoms for who in found.gained] == [("team:writers",)]
+    assert [kind for kind, _, _ in said(found)] == ["workflow edit"]
+    assert (
+        changes(new.replace("run_as: workflow", "run_as: caller"), OFFERED.replace("_as: workflow", "_as: caller"))
+        == ()
+    )
+
+
+def test_a_conjunct_that_comes_breaks_and_one_that_goes_widens():
+    one = BASE.replace("{effect: read}}]", "[get_note], when: args.id > 0}]")
+    both = one.replace("args.id > 0", "args.id < 9 && args.id > 0")
+    (narrower,), (wider,) = changes(one, both), changes(both, one)
+    assert (narrower.breaking, narrower.widening) == (True, False)
+    assert (wider.breaking, wider.widening) == (False, True)
+    (other,) = changes(one, one.replace("> 0", "> 1"))
+    assert (other.breaking, other.widening) == (True, True)
+    assert changes(both, both.replace("args.id < 9 && args.id > 0", "args.id > 0 && args.id < 9")) == ()
+
+
+def test_a_grant_that_lasts_longer_is_no_loss_and_one_that_is_over_is_nothing():
+    until = BASE.replace("writers}]}", "writers}], expires: 2027-01-01}")
+    found = changes(until, until.replace("2027-01-01", "2027-06-01"))
+    assert {(c.breaking, c.widening) for c in found} == {(False, True)}
+    assert {who.atoms for c in found for who in c.gained} == {("team:writers", "before:2027-06-01")}
+    over = until.replace("2027-01-01", "2026-11-22")
+    assert changes(over, BASE.replace("writers}]}", "writers}], expires: 2026-01-01}")) == ()
+
+
+def test_live_resources_are_access_too():
+    live = BASE.replace("{effect: read}}\nid", "{effect: read}, resources: live}\nid")
+    allowed = live.replace("{effect: read}}]", "{effect: read}, resources: ['note://*']}]")
+    (found,) = [c for c in changes(live, allowed) if c.via]
+    assert (found.capability, found.via, found.effect) == ("notes/resource/note://*", "live", "read")
+    assert [who.atoms for who in found.gained] == [("team:writers",)]
+    denied = allowed.replace("grants:", "    deny: [{server: notes, resources: ['note://private/*']}]\ngrants:")
+    (found,) = [c for c in changes(allowed, denied) if c.via]
+    assert (found.breaking, found.widening) == (True, False)
+    assert [who.atoms for who in found.lost] == [("team:writers", "unless:the URI matches note://private/*")]

@@ -124,9 +124,19 @@ SMALL = Diff(
             (Detail("description", "deletes a repository", "deletes a repository, at once"),),
             breaking=False,
             widening=True,
+            fingerprint="0000000000000009",
+            place=place(71, "mesh.lock/github.json"),
+            acknowledged="read it",
         ),
-        LockChange("github", "github/tool/open_pr", ("new",), (), False, False, "github/tool/create_pr", 0.91),
-        LockChange("files", None, ("package",), (Detail("version", "1.2.0", "1.3.0"),), True, True),
+        LockChange(
+            *("github", "github/tool/open_pr", ("new",), (), False, False, "github/tool/create_pr", 0.91),
+            fingerprint="000000000000000a",
+        ),
+        LockChange(
+            *("files", None, ("package",), (Detail("version", "1.2.0", "1.3.0"),), True, True),
+            fingerprint="000000000000000b",
+            place=place(12, "mesh.lock/files.json"),
+        ),
     ),
     tokens=(
         TokenCost("engineering", None, 5200, 8900, 8000),

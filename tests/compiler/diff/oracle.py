@@ -1,0 +1,263 @@
+"""What a diff has to say, by brute force: every principal, day and argument, decided by the `decide` of the runtime."""
+
+from collections import defaultdict
+from datetime import date
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+from worlds import DATES, TODAY
+
+from meshplan.compiler.diff.access import access_changes
+from meshplan.compiler.diff.causes import gain_causes, loss_causes
+from meshplan.compiler.diff.cells import Cell
+from meshplan.compiler.diff.provenance import both_sides
+from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, IF, UNLESS, UNTIL
+from meshplan.schemas import jsontext
+from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE, Decider, Principal
+
+ACTING = [{user, agent} for user in ("user:u", "user:v") for agent in ("agent:g", "agent:h")]
+PRINCIPALS = [
+    Principal("i", "s", frozenset({*held, *teams}))
+    for held in ([], ["user:u"], ["agent:g"], *ACTING)
+    for teams in ([], ["team:a"], ["team:b"], ["team:a", "team:b"])
+]
+"""All combinations of the subjects, and of a user and an agent also those with somebody else."""
+ARGUMENTS = [{"a": a, "b": b} for a, b in product([True, False], repeat=2)] + [{}]
+"""Without arguments a condition is an error, which is the third thing that it can be."""
+
+
+class Call(NamedTuple):
+    """One way to call: who, on which day, with which arguments, and with which ones a callee is called."""
+
+    principal: Principal
+    day: date
+    outer: int
+    inner: int
+
+
+def days(plans):
+    """A day in every stretch between expiries, from today on."""
+    ends = {grant.expires for plan in plans for grant in plan.access.grants if grant.expires}
+    return [TODAY, *(date.fromisoformat(end) for end in sorted(ends) if end > TODAY.isoformat())]
+
+
+def calls(cell, brutes):
+    """Every way to call; arguments count only where a rule judges them."""
+    outer = _arguments_of([cell.via or cell.capability], brutes)
+    inner = _arguments_of(callees(cell, brutes), brutes)
+    return [Call(*found) for found in product(PRINCIPALS, days([b.plan for b in brutes]), outer, inner)]
+
+
+def _arguments_of(capabilities, brutes):
+    rules = [rule for brute in brutes for rule in brute.plan.access.rules.values() if rule.when is not None]
+    judged = any(capability in rule.covers for rule in rules for capability in capabilities)
+    return range(len(ARGUMENTS)) if judged else [0]
+
+
+class Brute:
+    """One plan, asked call by call."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.decider = Decider(plan)
+        everything = {
+            name: e.model_copy(update={"offers": tuple(_offer(plan, c) for c in plan.capabilities)})
+            for name, e in plan.endpoints.items()
+        }
+        self.anywhere = Decider(plan.model_copy(update={"endpoints": everything}))
+        self.behind = {
+            CapabilityKey(f"binding:{name}", "tool", operation).id: made.capability
+            for name, binding in plan.bindings.items()
+            for operation, made in binding.operations.items()
+        }
+        self.standings = {}
+
+    def standing(self, call):
+        key = call.principal, call.day
+        if key not in self.standings:
+            self.standings[key] = self.decider.standing(*key)
+        return self.standings[key]
+
+    def allowed(self, cell, call):
+        """May this be called, and may what is behind it?"""
+        roles = self.standing(call)
+        args, inner = ARGUMENTS[call.outer], ARGUMENTS[call.inner]
+        asked = cell.via or cell.capability
+        if not self.decider.decide(cell.endpoint, call.principal, roles, asked, args).allowed:
+            return False
+        callee = cell.capability if cell.via else self.behind.get(cell.capability)
+        if callee is None:
+            return True
+        if cell.via:
+            workflow = self.plan.workflows[CapabilityKey.of(cell.via).name]
+            if callee not in [step.capability for step in workflow.steps]:
+                return False
+            if workflow.run_as == "caller":
+                return self.anywhere.decide(cell.endpoint, call.principal, roles, callee, inner).allowed
+        return self.decider.denied(cell.endpoint, call.principal, roles, callee, inner) is None
+
+    def visible(self, endpoint, principal):
+        """Advertised name to capability, as this principal has it listed."""
+        if endpoint not in self.plan.endpoints:
+            return {}
+        seen = self.decider.visible(endpoint, principal, self.decider.standing(principal, TODAY))
+        return {o.name: o.capability for o in self.plan.endpoints[endpoint].offers if o.capability in seen}
+
+
+def _offer(plan, capability):
+    kept = next(o for e in plan.endpoints.values() for o in e.offers)
+    return kept.model_copy(update={"capability": capability})
+
+
+def atoms(call, behind):
+    """What is true of a call, the way terms spell it."""
+    found = held(call.principal, call.day) | judged("args", call.outer)
+    for callee in behind:
+        key = CapabilityKey.of(callee)
+        found |= judged(f"{key.server}.{key.name}.args", call.inner)
+    return found
+
+
+@cache
+def held(principal, day):
+    dates = [f"{UNTIL}{end}" for end in DATES if day < date.fromisoformat(end)]
+    return frozenset({*principal.subjects, *dates, *((ANY_USER, ANY_AGENT) if principal.delegated else ())})
+
+
+@cache
+def judged(variable, number):
+    """What conditions on the arguments are: true, false, or an error, which does not allow and does deny."""
+    found = set()
+    for name in ("a", "b"):
+        condition = jsontext.canonical(["select", ["var", variable], name])
+        value = ARGUMENTS[number].get(name)
+        found |= {IF + condition} if value is True else set()
+        found |= {UNLESS + condition} if value is not False else set()
+    return frozenset(found)
+
+
+def cells_of(brutes):
+    """Every way to a capability in either plan, found without the compiler's help."""
+    found = set()
+    for brute in brutes:
+        for name, endpoint in brute.plan.endpoints.items():
+            for offer in endpoint.offers:
+                found.add(Cell(name, offer.capability))
+                workflow = brute.plan.workflows.get(CapabilityKey.of(offer.capability).name)
+                if workflow is not None and offer.capability.startswith("workflow:"):
+                    found |= {Cell(name, step.capability, offer.capability) for step in workflow.steps}
+    return found
+
+
+def callees(cell, brutes):
+    """What is called behind a cell, on either side."""
+    found = [b.behind[cell.capability] for b in brutes if cell.capability in b.behind]
+    return [cell.capability] if cell.via else sorted(set(found))
+
+
+def judge(before, after, *, undo=True):
+    """Compare a diff with brute force and undo its causes; returns the number of cells that changed."""
+    brutes = Brute(before.plan), Brute(after.plan)
+    sides = both_sides(before, after)
+    changed = {Cell(c.endpoint, c.capability, c.via): c for c in access_changes(*sides, today=TODAY)}
+    cells = cells_of(brutes)
+    assert set(changed) <= cells
+    number = 0
+    for cell in sorted(cells):
+        was, now = _differing(cell, brutes, sides)
+        if cell not in changed:
+            assert not (was or now) or Cell(cell.endpoint, cell.via) in changed, cell
+        else:
+            number += 1
+            _said(changed[cell], now, was)
+        for found, gained in ((now, True), (was, False)):
+            for true, delegated in list(found)[: 4 if undo else 0]:
+                _undone(sides, cell, true, delegated, gained=gained)
+    _listed(brutes, changed)
+    return number
+
+
+def _differing(cell, brutes, sides):
+    """The calls that are refused now, and those that are allowed now, by what is true of them."""
+    was, now = defaultdict(set), defaultdict(set)
+    behind = callees(cell, brutes)
+    forms = [(side.cells.terms(cell).alone, side.cells.terms(cell).delegated) for side in sides]
+    offered = [_offers(brute, cell) for brute in brutes]
+    for call in calls(cell, brutes):
+        truth = [there and brute.allowed(cell, call) for there, brute in zip(offered, brutes, strict=True)]
+        true = atoms(call, behind)
+        acting = call.principal.delegated
+        assert [form[acting].allowed(true) for form in forms] == truth, (cell, call)
+        if truth[0] != truth[1]:
+            (now if truth[1] else was)[true, acting].add(call)
+    return was, now
+
+
+def _offers(brute, cell):
+    endpoint = brute.plan.endpoints.get(cell.endpoint)
+    return endpoint is not None and (cell.via or cell.capability) in [o.capability for o in endpoint.offers]
+
+
+def _said(change, now, was):
+    """Everybody who gained or lost is meant, and everybody who is meant has somebody who did."""
+    for whos, found, flag in ((change.gained, now, change.widening), (change.lost, was, change.breaking)):
+        assert flag == bool(found), change
+        for true, delegated in found:
+            assert any(_meant(who, true, delegated) for who in whos), (change, true)
+        for who in whos:
+            assert any(set(who.atoms) <= true for true, delegated in found if delegated or not who.delegated), who
+    assert change.causes
+
+
+def _meant(who, true, delegated):
+    return (
+        (delegated or not who.delegated)
+        and true.issuperset(who.atoms)
+        and not any(true.issuperset(also) for also in who.unless)
+    )
+
+
+def _undone(sides, cell, true, delegated, *, gained):
+    """Undoing one edit out of every minimal set of causes gives back what there was."""
+    find = gain_causes if gained else loss_causes
+    sets = find(*sides, cell, true, delegated=delegated)
+    assert sets, (cell, true)
+    for pick in (min, max):
+        reverted = {pick(facts, key=repr) for facts in sets}
+        assert _allowed_when_reverted(sides, cell, true, delegated, reverted) != gained, (cell, true, reverted)
+
+
+def _allowed_when_reverted(sides, cell, true, delegated, reverted):
+    before, after = sides
+
+    def holds(fact):
+        return (after.holds(fact) and fact not in reverted) or (fact in reverted and before.holds(fact))
+
+    def left(terms, side):
+        return [t for t in terms if t.atoms <= true and all(map(holds, side.behind(cell, t)))]
+
+    pooled = [(side, side.cells.terms(cell)) for side in sides]
+    if any(left(terms.denies, side) for side, terms in pooled):
+        return False
+    for stages in {len(terms.stages) for _, terms in pooled if terms.stages}:
+        every = [
+            [t.sides for side, terms in pooled if len(terms.stages) == stages for t in left(terms.stages[i], side)]
+            for i in range(stages)
+        ]
+        wanted = (USER_SIDE, AGENT_SIDE) if delegated else (USER_SIDE | AGENT_SIDE,)
+        if all(any(speaks & side for speaks in stage) for stage in every for side in wanted):
+            return True
+    return False
+
+
+def _listed(brutes, changed):
+    """Whoever has something else listed now is told by a change of access or of the name."""
+    conditional = any(r.effect == "deny" and r.when for b in brutes for r in b.plan.access.rules.values())
+    for endpoint in () if conditional else {name for b in brutes for name in b.plan.endpoints}:
+        told = {cell.capability for cell in changed if cell.endpoint == endpoint and not cell.via}
+        for principal in PRINCIPALS:
+            old, new = (brute.visible(endpoint, principal) for brute in brutes)
+            for capability in {*old.values()} ^ {*new.values()}:
+                assert capability in told or capability in brutes[0].behind, (endpoint, capability, principal)
