@@ -240,7 +240,9 @@ def tool_comes(world, random):
 
 
 def tool_goes(world, random):
-    gone = random.choice(sorted(world.effects))
+    text = json.dumps(world.document)
+    unnamed = [name for name in sorted(world.effects) if name not in text]
+    gone = random.choice(unnamed or sorted(world.effects))
     del world.effects[gone], world.words[gone]
 
 
