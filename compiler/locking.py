@@ -31,6 +31,7 @@ from meshplan.compiler.runtime_process import probe
 from meshplan.compiler.syntax.servers import AnyServer
 from meshplan.schemas import jsontext, plan
 from meshplan.schemas.capability import IDENTIFYING_FIELD, CapabilityKey, Kind
+from meshplan.schemas.definition import definition_text
 from meshplan.schemas.globs import glob_match
 
 _ANSWERED: dict[Kind, str] = {
@@ -216,7 +217,7 @@ def to_lock(name: str, server: AnyServer, answer: Mapping[str, Any]) -> ServerLo
 def _record(kind: Kind, name: str, definition: dict[str, Any]) -> Locked:
     """Through our own reader once, so that what is recorded is what will be read back."""
     try:
-        text = jsontext.canonical(definition)
+        text = definition_text(definition)
         return locked(cast("dict[str, Any]", jsontext.parse(text, exact=True)))
     except RecursionError:
         raise LockError(f"the definition of {kind} `{visible(name)}` is nested too deeply") from None

@@ -15,6 +15,7 @@ import uvicorn
 
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import PREFIX, HttpFront
@@ -63,6 +64,7 @@ class Running:
     upstreams: Upstreams
     desired: Desired
     desk: Desk
+    drift: DriftWatch
 
 
 @asynccontextmanager
@@ -70,8 +72,14 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = _read(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
+    drift = DriftWatch(active, say)
+
+    def on_list_changed(server: str, method: str) -> None:
+        active.upstream_changed(server, method)
+        drift.due(server)
+
     async with (
-        open_upstreams({}, source.root, on_list_changed=active.upstream_changed) as upstreams,
+        open_upstreams({}, source.root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         open_lot() as lot,
         anyio.create_task_group() as tasks,
     ):
@@ -82,8 +90,9 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
             follower = Follower(source.store, source.channel, active, upstreams, desired, say)
             await follower.look()
             tasks.start_soon(follower.run)
-        invoker = Invoker(active, upstreams, log_to(say), sealer=Sealer(Secrets(source.root)), lot=lot)
-        yield Running(active, upstreams, desired, Desk(active, invoker))
+        invoker = Invoker(active, upstreams, log_to(say), sealer=Sealer(Secrets(source.root)), lot=lot, drift=drift)
+        tasks.start_soon(drift.run, upstreams)
+        yield Running(active, upstreams, desired, Desk(active, invoker), drift)
         tasks.cancel_scope.cancel()
 
 
@@ -113,7 +122,9 @@ async def serve(source: Source, listen: str | None, *, local: bool, insecure_uns
         except (LocalSecretError, OSError) as error:
             raise StartError(TRUST, str(error)) from None
         with _bound(wanted) as (listener, binding):
-            front = HttpFront(parts.desk, Status(parts.active, parts.upstreams, parts.desired), binding, secret)
+            front = HttpFront(
+                parts.desk, Status(parts.active, parts.upstreams, parts.desired, parts.drift), binding, secret
+            )
             return await _serve_http(front, listener, parts.active, announcement(front, local=local))
 
 

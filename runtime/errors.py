@@ -18,6 +18,7 @@ UNAUTHENTICATED = -31003
 OVERLOADED = -31004
 CLIENT_CANNOT_ANSWER = -31005
 NOT_READY = -31006
+QUARANTINED = -31007
 
 Outcome = Literal[
     "ok",
@@ -43,6 +44,7 @@ OUTCOME_BY_CODE: dict[int, Outcome] = {
     UNAUTHENTICATED: "unauthenticated",
     OVERLOADED: "overloaded",
     NOT_READY: "denied",
+    QUARANTINED: "quarantined",
 }
 """The outcome that an error of our own stands for; any other is ``invalid``."""
 
@@ -120,6 +122,12 @@ def cannot_answer(method: str) -> RpcError:
     """A server asks for something that this client did not declare, or cannot be asked here."""
     data = {"reason": "client_capability", "method": method}
     return RpcError(CLIENT_CANNOT_ANSWER, f"the server asks for `{method}`, which this client does not offer", data)
+
+
+def quarantined(difference: str) -> RpcError:
+    """The capability is not what was reviewed: its server changed it, or offers it no more."""
+    data = {"reason": "quarantined", "difference": difference}
+    return RpcError(QUARANTINED, "the server has changed this since it was reviewed", data)
 
 
 def not_ready() -> RpcError:

@@ -14,6 +14,7 @@ from anyio import get_cancelled_exc_class
 from meshplan.runtime import lists
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.call import Call
+from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.errors import (
     INVALID_PARAMS,
     OUTCOME_BY_CODE,
@@ -25,6 +26,7 @@ from meshplan.runtime.errors import (
     method_not_found,
     not_ready,
     overloaded,
+    quarantined,
     timed_out,
     unauthenticated,
     unavailable,
@@ -63,8 +65,10 @@ class Invoker:
         *,
         sealer: Sealer | None = None,
         lot: Lot | None = None,
+        drift: DriftWatch | None = None,
     ) -> None:
         self._active, self._upstreams, self._record = active, upstreams, record
+        self._drift = drift
         self._rounds = Rounds(self._again, sealer or Sealer(), lot)
         self._running: Counter[tuple[str, str]] = Counter()
 
@@ -106,7 +110,15 @@ class Invoker:
             target = resolve(view, call, trace)
             if target is None:
                 return for_era(call.method, NO_COMPLETION, legacy=call.legacy)
+            self._check_drift(view, target, trace)
             return await self._forward(view, call, target, trace)
+
+    def _check_drift(self, view: View, target: Target, trace: Trace) -> None:
+        if self._drift is None:
+            return
+        trace.drift = self._drift.of(view.snapshot, trace.capability)
+        if trace.drift is not None and view.snapshot.plan.servers[target.server].on_drift == "block":
+            raise quarantined(trace.drift)
 
     def _again(self, call: Call) -> Target | None:
         """Where a call that is under way would lead on the newest plan; raises ``RpcError``."""
@@ -178,6 +190,7 @@ class Invoker:
             capability=trace.capability,
             reason=trace.reason,
             rule=trace.rule,
+            drift=trace.drift,
             call=trace.call or call.id,
         )
 

@@ -7,47 +7,25 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import Field, ValidationError
 
+from meshplan.runtime.offered import SECTIONS, NotMcpError, listed
 from meshplan.runtime.upstream.connection import UpstreamServer
 from meshplan.runtime.upstream.failures import Kind, Unavailable
 from meshplan.runtime.upstream.pool import shared_surroundings
-from meshplan.runtime.upstream.port import UpstreamFailure, UpstreamRefusal, UpstreamRequest, UpstreamTimeout
+from meshplan.runtime.upstream.port import UpstreamFailure, UpstreamRefusal, UpstreamTimeout
 from meshplan.schemas.plan import Frozen, Server
 
 CONCURRENT_SERVERS: Final = 16
-MAX_PAGES: Final = 500
-MAX_DEFINITIONS: Final = 20_000
 
 ProbeResult = dict[str, Any]
 """One JSON line: ``server`` and ``ok``, then what was found, or ``kind`` and ``message``."""
 
 _EXIT_OK, _EXIT_USAGE = 0, 64
-_METHOD_NOT_FOUND = -32601
-
-
-class _Section:
-    """One kind of definition: where it is asked for, and what must have been declared."""
-
-    def __init__(self, name: str, capability: str, method: str, field: str, *, optional: bool = False) -> None:
-        self.name, self.capability, self.method, self.field, self.optional = name, capability, method, field, optional
-
-
-_SECTIONS: Final = (
-    _Section("tools", "tools", "tools/list", "tools"),
-    _Section("prompts", "prompts", "prompts/list", "prompts"),
-    _Section("resources", "resources", "resources/list", "resources"),
-    # Servers with resources but no templates often lack the method, and no capability tells.
-    _Section("resource_templates", "resources", "resources/templates/list", "resourceTemplates", optional=True),
-)
-
-
-class _NotMcpError(Exception):
-    """A list that cannot be recorded."""
 
 
 class ProbeRequest(Frozen):
@@ -86,7 +64,7 @@ async def _probe_one(
 async def _ask(upstream: UpstreamServer, deadline: float) -> ProbeResult:
     try:
         said = await upstream.negotiated(deadline - anyio.current_time())
-        sections = {s.name: await _list(upstream, s, deadline) for s in _SECTIONS if s.capability in said.capabilities}
+        sections = {s.name: await listed(upstream, s, deadline) for s in SECTIONS if s.capability in said.capabilities}
     except Unavailable as failure:
         return _failed(failure.kind, failure.reason)
     except UpstreamTimeout as failure:
@@ -95,7 +73,7 @@ async def _ask(upstream: UpstreamServer, deadline: float) -> ProbeResult:
         return _failed("protocol", f"refused to list with JSON-RPC error {failure.code}")
     except UpstreamFailure as failure:
         return _failed("unreachable", str(failure))
-    except _NotMcpError as error:
+    except NotMcpError as error:
         return _failed("protocol", str(error))
     return {
         "ok": True,
@@ -103,49 +81,12 @@ async def _ask(upstream: UpstreamServer, deadline: float) -> ProbeResult:
         "server_info": said.server_info,
         "capabilities": said.capabilities,
         "instructions": said.instructions,
-        **{s.name: sections.get(s.name, []) for s in _SECTIONS},
+        **{s.name: sections.get(s.name, []) for s in SECTIONS},
     }
 
 
 def _failed(kind: Kind, message: str) -> ProbeResult:
     return {"ok": False, "kind": kind, "message": message}
-
-
-async def _list(upstream: UpstreamServer, section: _Section, deadline: float) -> list[dict[str, Any]]:
-    """Every definition of a section, page by page."""
-    found: list[dict[str, Any]] = []
-    params: dict[str, Any] = {}
-    seen: set[str] = set()
-    for _ in range(MAX_PAGES):
-        page = await _page(upstream, section, params, deadline)
-        found += _definitions(page, section)
-        cursor = page.get("nextCursor")
-        if len(found) > MAX_DEFINITIONS:
-            raise _NotMcpError(f"`{section.method}` gives more than {MAX_DEFINITIONS} definitions")
-        if not isinstance(cursor, str):
-            return found
-        if cursor in seen:
-            raise _NotMcpError(f"`{section.method}` gives the same cursor twice")
-        seen.add(cursor)
-        params = {"cursor": cursor}
-    raise _NotMcpError(f"`{section.method}` has more than {MAX_PAGES} pages")
-
-
-async def _page(upstream: UpstreamServer, section: _Section, params: dict[str, Any], deadline: float) -> dict[str, Any]:
-    try:
-        left = max(0.0, deadline - anyio.current_time())
-        return await upstream.request(UpstreamRequest(section.method, params, left))
-    except UpstreamRefusal as refusal:
-        if section.optional and refusal.code == _METHOD_NOT_FOUND:
-            return {section.field: []}
-        raise
-
-
-def _definitions(page: dict[str, Any], section: _Section) -> list[dict[str, Any]]:
-    listed: Any = page.get(section.field)
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in cast("list[Any]", listed)):
-        raise _NotMcpError(f"the answer to `{section.method}` has no list of objects in `{section.field}`")
-    return cast("list[dict[str, Any]]", listed)
 
 
 async def main_probe(stdin_text: str, write_line: Callable[[str], None]) -> int:

@@ -21,7 +21,7 @@ class Attempt:
     """One JSON-RPC request, as it ended; ``duration`` in seconds, ``at`` is UTC in ISO 8601.
 
     ``reason`` is the precise code (``not_offered``, ``no_allow``, ``denied_by_rule``, …) that callers do not see,
-    ``rule`` the id of the rule that decided, ``call`` is shared by the rounds of one call.
+    ``rule`` the id of the rule that decided, ``drift`` how the capability differs from what was reviewed, ``call`` is shared by the rounds of one call.
     """
 
     at: str
@@ -34,6 +34,7 @@ class Attempt:
     capability: str | None = None
     reason: str | None = None
     rule: str | None = None
+    drift: str | None = None
     call: str = field(default_factory=new_id)
     decision: str = field(default_factory=new_id)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.drift import DriftWatch
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Status:
     active: Active
     upstreams: Upstreams
     desired: Desired
+    drift: DriftWatch | None = None
 
     @property
     def ready(self) -> bool:
@@ -41,5 +43,6 @@ class Status:
             "desired": {"plan": self.desired.digest, "seq": self.desired.seq} if self.desired.digest else None,
             "refused": self.desired.refused,
             "endpoints": sorted(snapshot.endpoints) if snapshot else [],
+            "drift": self.drift.report() if self.drift else {},
             "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},
         }

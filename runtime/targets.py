@@ -22,13 +22,14 @@ from meshplan.schemas.surface import ArgumentRefusedError, upstream_arguments
 class Trace:
     """What the record will say of an attempt; filled in while the request is looked at, also when it is refused.
 
-    ``call`` is the call that a later round belongs to.
+    ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
     """
 
     capability: str | None = None
     reason: str | None = None
     rule: str | None = None
     call: str | None = None
+    drift: str | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""

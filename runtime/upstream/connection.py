@@ -68,6 +68,7 @@ class Surroundings:
     root: Path
     http_pool: Callable[[], httpx2.AsyncBaseTransport]
     on_list_changed: Callable[[str, str], None] | None = None
+    on_connected: Callable[[str], None] | None = None
 
 
 class UpstreamServer:
@@ -219,6 +220,8 @@ class UpstreamServer:
             await session.closed.wait()
         else:
             attempt.session, self._error = session, None
+            if self._surroundings.on_connected is not None and self.client is None:
+                self._surroundings.on_connected(self.name)
         attempt.done.set()
         return attempt.session
 

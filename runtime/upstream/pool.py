@@ -84,14 +84,18 @@ class UpstreamPool:
 
 @asynccontextmanager
 async def open_upstreams(
-    servers: Mapping[str, Server], root: Path, *, on_list_changed: Callable[[str, str], None] | None = None
+    servers: Mapping[str, Server],
+    root: Path,
+    *,
+    on_list_changed: Callable[[str, str], None] | None = None,
+    on_connected: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[UpstreamPool, None]:
     """Start connecting to all servers, and yield at once; on exit, close their connections.
 
     ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
-    list-changed notification; it must not block.
+    list-changed notification, ``on_connected`` the name of a server that was connected (again); they must not block.
     """
-    async with shared_surroundings(root, on_list_changed=on_list_changed) as surroundings:
+    async with shared_surroundings(root, on_list_changed=on_list_changed, on_connected=on_connected) as surroundings:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
         pool = UpstreamPool(tasks, surroundings)
@@ -106,7 +110,10 @@ async def open_upstreams(
 
 @asynccontextmanager
 async def shared_surroundings(
-    root: Path, *, on_list_changed: Callable[[str, str], None] | None = None
+    root: Path,
+    *,
+    on_list_changed: Callable[[str, str], None] | None = None,
+    on_connected: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
     made: list[httpx2.AsyncHTTPTransport] = []
@@ -117,7 +124,7 @@ async def shared_surroundings(
         return made[0]
 
     try:
-        yield Surroundings(Secrets(root), root, http_pool, on_list_changed)
+        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected)
     finally:
         for pool in made:
             await pool.aclose()

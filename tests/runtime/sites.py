@@ -123,14 +123,14 @@ def events(text):
 
 
 @asynccontextmanager
-async def site(bundle, upstreams, *, local_secret=None, seq=None):
+async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, drift=None):
     """Serve a bundle (or nothing at all) with these upstreams."""
-    active, attempts = Active(), []
+    active, attempts = active or Active(), []
     if bundle is not None:
         active.swap(Snapshot(bundle, seq))
     async with open_lot() as lot:
-        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot))
-        front = HttpFront(desk, Status(active, upstreams, Desired()), Binding("127.0.0.1", 0), local_secret)
+        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot, drift=drift))
+        front = HttpFront(desk, Status(active, upstreams, Desired(), drift), Binding("127.0.0.1", 0), local_secret)
         async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
             yield Site(front, active, upstreams, attempts, port, client)
             active.close()
