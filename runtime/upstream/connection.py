@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 import anyio.to_thread
 
-from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
-from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRequest
+from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
 from meshplan.schemas.plan import Transport
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ class UpstreamServer:
         self.name, self.transport, self.client = name, transport, client
         self.refused_asks = 0
         self.ended = anyio.Event()
+        self._updates = Updates(self._link)
         self._surroundings = surroundings
         self._attempt = _Attempt()
         self._wake, self._stopping, self._quiet = anyio.Event(), anyio.Event(), anyio.Event()
@@ -91,6 +91,7 @@ class UpstreamServer:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._supervise, tasks)
+                tasks.start_soon(self._updates.run)
                 await self._stopping.wait()
                 session = self._attempt.session
                 if session is not None:
@@ -123,11 +124,9 @@ class UpstreamServer:
 
     @asynccontextmanager
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
-        """See ``port.Upstream``: no server is subscribed to yet, so each attempt is refused."""
-        del on_update
-        await anyio.lowlevel.checkpoint()
-        raise UpstreamRefusal(METHOD_NOT_FOUND, f"updates of `{uri}` are not relayed")
-        yield
+        """See ``port.Upstream``."""
+        async with self._updates.subscribe(uri, on_update):
+            yield
 
     async def negotiated(self, seconds: float) -> Negotiated:
         """What the server said when it was connected; waits for a connection like a request does."""
@@ -157,6 +156,9 @@ class UpstreamServer:
             await anyio.sleep(seconds)
             if begun == self._begun:
                 return
+
+    async def _link(self) -> Session:
+        return await self._connected(anyio.current_time() + AGREE_SECONDS, AGREE_SECONDS)
 
     def stop(self) -> None:
         """Close the connection and end ``run``, without waiting for requests."""
@@ -210,6 +212,7 @@ class UpstreamServer:
                 around.on_list_changed,
                 self.client,
                 self._refuse_ask,
+                self._updates.updated,
             )
         )
         tasks.start_soon(self._keep, session)

@@ -16,7 +16,7 @@ import httpx2
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream import sdk
 from meshplan.runtime.upstream.child import StderrRelay, open_child
-from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_headers, wire_params
+from meshplan.runtime.upstream.envelope import Negotiated, wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import CURRENT, Exchange
 from meshplan.runtime.upstream.failures import (
     SecretUnavailable,
@@ -26,8 +26,10 @@ from meshplan.runtime.upstream.failures import (
 )
 from meshplan.runtime.upstream.http import client
 from meshplan.runtime.upstream.negotiate import negotiate
+from meshplan.runtime.upstream.notices import Notices
 from meshplan.runtime.upstream.outcomes import explained, settled
 from meshplan.runtime.upstream.port import Client, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.upstream.updates import LISTEN
 from meshplan.schemas.plan import HttpTransport, StdioTransport, Transport
 
 ASKER_SECONDS = 5.0
@@ -38,17 +40,13 @@ DRAIN_SECONDS = 120.0
 
 _OF_ROUNDS = frozenset({"inputResponses", "requestState"})
 
-LIST_CHANGED = frozenset(
-    f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources")
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Everything needed to open connections to one server; ``pool`` gives the HTTP pool that all servers share.
 
     ``client`` is the one client of the connection, or ``None`` where all share it: then nobody can be asked, and
-    ``on_refused`` hears of each attempt.
+    ``on_refused`` hears of each attempt. ``on_updated`` gets the URI of a resource that an older server says changed.
     """
 
     name: str
@@ -59,6 +57,7 @@ class Place:
     on_list_changed: Callable[[str, str], None] | None
     client: Client | None = None
     on_refused: Callable[[], None] | None = None
+    on_updated: Callable[[str], None] | None = None
 
 
 class Session:
@@ -74,7 +73,7 @@ class Session:
         self.negotiated: Negotiated | None = None
         self._exchanges: dict[Exchange, None] = {}
         self._began = anyio.Event()
-        self._by_token: dict[str, Exchange] = {}
+        self._notices = Notices(self._current, self._list_changed, self._updated)
         self._idle = anyio.Event()
         self._tokens = 0
         self._status: int | None = None
@@ -118,19 +117,16 @@ class Session:
         token = f"meshplan-{self._tokens}" if request.wants_progress else None
         on_ask = None if self.negotiated.modern else request.on_ask
         exchange = Exchange(deadline=deadline, token=token, log_level=request.log_level, on_ask=on_ask)
-        if token is not None:
-            self._by_token[token] = exchange
         params = wire_params(request, version, token)
-        self._start(exchange, request.method, params, version, request.headers)
+        number = f"listen-{self._tokens}" if request.method == LISTEN else None
+        self._start(exchange, request.method, params, version, request.headers, number=number)
         try:
-            with exchange.waiting:
+            with self._notices.heard_by(exchange, token, number), exchange.waiting:
                 async for method, notice in exchange.inbox:
                     if request.on_notify is not None:
                         await request.on_notify(method, notice)
         finally:
             exchange.abandon()
-            if token is not None:
-                del self._by_token[token]
         result = settled(exchange, request)
         result.setdefault("resultType", "complete")
         return result
@@ -172,7 +168,7 @@ class Session:
 
     async def _pump(self, dispatcher: sdk.JSONRPCDispatcher, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         try:
-            await dispatcher.run(self._asked, _ignore, self._notice, task_status=task_status)
+            await dispatcher.run(self._asked, _ignore, self._notices.deliver, task_status=task_status)
         finally:
             self.retire(Unavailable("the server closed the connection"))
 
@@ -222,10 +218,13 @@ class Session:
         headers: Mapping[str, str],
         *,
         cancel: bool = True,
+        number: str | None = None,
     ) -> None:
         if self._tasks is None or self._dispatcher is None:
             raise SessionLost("the connection is not open")
         options: sdk.CallOptions = {"cancel_on_abandon": cancel}
+        if number is not None:
+            options["request_id"] = number
         if isinstance(self._place.transport, HttpTransport):
             options["headers"] = wire_headers(method, params, version, dict(headers))
         self._exchanges[exchange] = None
@@ -286,23 +285,18 @@ class Session:
                 await self._began.wait()
         return None
 
-    def _notice(self, method: str, params: Mapping[str, Any] | None) -> bool:
-        """Give a notification to the request that it belongs to, in wire order; drop what belongs to none."""
-        found = dict(params or {})
-        if method in LIST_CHANGED:
-            if self._place.on_list_changed is not None:
-                self._place.on_list_changed(self._place.name, method)
-        elif method == "notifications/progress":
-            token = found.pop("progressToken", None)
-            exchange = self._by_token.get(token) if isinstance(token, str) else None
-            if exchange is not None:
-                exchange.notice(method, found)
-        elif method == "notifications/message":
-            context = sdk.sender_context(self._reader)
-            exchange = context.get(CURRENT) if context is not None else None
-            if exchange is not None and wanted_log(exchange.log_level, found):
-                exchange.notice(method, found)
-        return True
+    def _current(self) -> Exchange | None:
+        """The request whose answer carries the message that is being read; over a pipe, nobody knows."""
+        context = sdk.sender_context(self._reader)
+        return context.get(CURRENT) if context is not None else None
+
+    def _list_changed(self, method: str) -> None:
+        if self._place.on_list_changed is not None:
+            self._place.on_list_changed(self._place.name, method)
+
+    def _updated(self, uri: str) -> None:
+        if self._place.on_updated is not None:
+            self._place.on_updated(uri)
 
 
 async def _ignore(_context: object, _method: str, _params: Mapping[str, Any] | None) -> None:

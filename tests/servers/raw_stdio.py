@@ -10,10 +10,15 @@ from pathlib import Path
 
 ERA, MODE = sys.argv[1], (sys.argv[2:] or [""])[0]
 MODERN = "2026-07-28"
+SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
+SUBSCRIBE = {"subscriptions/listen", "resources/subscribe", "resources/unsubscribe"}
 held: dict = {}
 cancelled: list = []
 asked: list = []
 late: list = []
+subscribed: dict = {}
+"""By URI, or by id of a listening request: what it is for."""
+subscribes: list = []
 
 
 def send(message: dict) -> None:
@@ -50,7 +55,10 @@ def call(id: object, params: dict) -> None:
             answer(held.pop(arguments["key"]), {"content": [], "key": arguments["key"]})
             answer(id, {"content": []})
         case "seen":
-            answer(id, {"held": sorted(held), "cancelled": cancelled, "asked": asked, "pid": os.getpid()})
+            answer(
+                id,
+                {"held": sorted(held), "cancelled": cancelled, "asked": asked, "pid": os.getpid(), **subscriptions()},
+            )
         case "environment":
             answer(id, {"env": dict(os.environ), "cwd": str(Path.cwd())})
         case "fail":
@@ -72,6 +80,35 @@ def call(id: object, params: dict) -> None:
             refuse(id, -32602, "unknown tool")
 
 
+def subscriptions() -> dict:
+    return {"subscribed": sorted({uri for uris in subscribed.values() for uri in uris}), "subscribes": len(subscribes)}
+
+
+def tell(uri: str) -> None:
+    """A modern server tells each stream that listens for it; an older one just tells."""
+    for number in [number for number, uris in subscribed.items() if any(uri.startswith(one) for one in uris)]:
+        meta = {"_meta": {SUBSCRIPTION_KEY: number}} if ERA == "modern" else {}
+        send({"method": "notifications/resources/updated", "params": {"uri": uri, **meta}})
+
+
+def subscribe(id: object, method: str, params: dict) -> None:
+    subscribes.append(id)
+    if method == "subscriptions/listen":
+        wanted = params["notifications"].get("resourceSubscriptions", [])
+        honoured = [uri for uri in wanted if not uri.startswith("secret")]
+        subscribed[id] = honoured
+        agreed = {"notifications": {"resourceSubscriptions": honoured}, "_meta": {SUBSCRIPTION_KEY: id}}
+        send({"method": "notifications/subscriptions/acknowledged", "params": agreed})
+    elif params["uri"].startswith("secret"):
+        refuse(id, -32602, "no such resource")
+    elif method == "resources/subscribe":
+        subscribed[params["uri"]] = [params["uri"]]
+        answer(id, {})
+    else:
+        del subscribed[params["uri"]]
+        answer(id, {})
+
+
 def lists(method: str, params: dict) -> dict:
     match method:
         case "tools/list" if params.get("cursor") is None:
@@ -91,8 +128,13 @@ def handle(message: dict) -> None:
         hear(method, params)
     elif method in {"server/discover", "initialize"}:
         greet(id, method)
+    elif method == "tools/call" and params["name"] == "update":
+        tell(params["arguments"]["uri"])
+        answer(id, {"content": []})
     elif method == "tools/call":
         call(id, params)
+    elif method == ("subscriptions/listen" if ERA == "modern" else method) and method in SUBSCRIBE:
+        subscribe(id, method, params)
     elif found := lists(method, params):
         answer(id, found)
     else:
@@ -101,6 +143,7 @@ def handle(message: dict) -> None:
 
 def hear(method: str, params: dict) -> None:
     if method == "notifications/cancelled":
+        subscribed.pop(params["requestId"], None)
         for key in [key for key, waiting in held.items() if waiting == params["requestId"]]:
             cancelled.append(key)
             del held[key]

@@ -1,0 +1,216 @@
+"""Which resources of one server somebody wants to hear of: one subscription for all, renewed on each connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import anyio
+import anyio.lowlevel
+
+from meshplan.runtime.errors import METHOD_NOT_FOUND
+from meshplan.runtime.shapes import items, members
+from meshplan.runtime.upstream.failures import SlowToConnect
+from meshplan.runtime.upstream.port import OnUpdate, UpstreamFailure, UpstreamRefusal, UpstreamRequest
+
+LISTEN: Final = "subscriptions/listen"
+UPDATED: Final = "notifications/resources/updated"
+SUBSCRIPTION_KEY: Final = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+
+AGREE_SECONDS: Final = 30.0
+"""How long a server has to agree to a subscription."""
+AGAIN_SECONDS: Final = 1.0
+"""Between two tries to renew what broke."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Era(Protocol):
+    @property
+    def modern(self) -> bool: ...
+
+
+class Link(Protocol):
+    """What is needed of an open connection."""
+
+    gone: anyio.Event
+
+    @property
+    def negotiated(self) -> _Era | None:
+        """What was agreed on with the server."""
+        ...
+
+    async def request(self, request: UpstreamRequest, deadline: float) -> dict[str, Any]:
+        """Send one request; raises ``UpstreamFailure``."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class _Wish:
+    """Somebody who wants to hear of a resource; ``settled`` says that the server agreed, or why it did not."""
+
+    uri: str
+    on_update: OnUpdate
+    settled: anyio.Event = field(default_factory=anyio.Event)
+    failure: UpstreamFailure | None = None
+
+    def settle(self, failure: UpstreamFailure | None = None) -> None:
+        if not self.settled.is_set():
+            self.failure = failure
+            self.settled.set()
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """One ``subscriptions/listen``: ``heard`` says that it was acknowledged (for ``honoured``) or is over."""
+
+    wanted: frozenset[str]
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    heard: anyio.Event = field(default_factory=anyio.Event)
+    honoured: frozenset[str] | None = None
+    failure: UpstreamFailure | None = None
+    over: bool = False
+
+
+class Updates:
+    """The subscriptions of one server; ``run`` is their owner task. ``connect`` gives the open connection."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]]) -> None:
+        self._connect = connect
+        self._wishes: list[_Wish] = []
+        self._changed = anyio.Event()
+
+    @asynccontextmanager
+    async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
+        """See ``port.Upstream``."""
+        wish = _Wish(uri, on_update)
+        self._wishes.append(wish)
+        self._changed.set()
+        try:
+            with anyio.move_on_after(AGREE_SECONDS):
+                await wish.settled.wait()
+            wish.settle(SlowToConnect(f"did not agree to a subscription within {AGREE_SECONDS:g} s"))
+            if wish.failure is not None:
+                raise wish.failure
+            yield
+        finally:
+            self._wishes.remove(wish)
+            self._changed.set()
+
+    def updated(self, uri: str) -> None:
+        """The server says that a resource changed: the one that was subscribed to, or one below it."""
+        for wish in tuple(self._wishes):
+            if uri == wish.uri or uri.startswith(wish.uri.rstrip("/") + "/"):
+                wish.on_update(uri)
+
+    async def run(self) -> None:
+        """Keep the server subscribed to what is wished for, on whatever connection there is, until cancelled."""
+        while True:
+            self._changed = anyio.Event()
+            if not self._wishes:
+                await self._changed.wait()
+                continue
+            try:
+                link = await self._connect()
+            except UpstreamFailure as failure:
+                self._settle(frozenset(wish.uri for wish in self._wishes), failure)
+                await anyio.sleep(AGAIN_SECONDS)
+                continue
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_when_gone, link, tasks.cancel_scope)
+                await (self._listen(link) if link.negotiated and link.negotiated.modern else self._follow(link))
+                tasks.cancel_scope.cancel()
+
+    def _settle(self, uris: frozenset[str], failure: UpstreamFailure | None = None) -> None:
+        for wish in self._wishes:
+            if wish.uri in uris:
+                wish.settle(failure)
+
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(wish.uri for wish in self._wishes)
+
+    async def _follow(self, link: Link) -> None:
+        """A server with sessions: one request for each resource that begins or ceases to be of interest."""
+        told: set[str] = set()
+        while True:
+            self._changed = anyio.Event()
+            for uri in sorted(self._wanted() - told):
+                failure = await _tell(link, "resources/subscribe", uri)
+                if failure is None:
+                    told.add(uri)
+                self._settle(frozenset({uri}), failure)
+            for uri in sorted(told - self._wanted()):
+                await _tell(link, "resources/unsubscribe", uri)
+                told.discard(uri)
+            self._settle(frozenset(told))
+            if not self._wishes:
+                return
+            await self._changed.wait()
+
+    async def _listen(self, link: Link) -> None:
+        """A modern server: one stream for all; another set of resources is another stream, opened before the old ends."""
+        current: _Stream | None = None
+        async with anyio.create_task_group() as tasks:
+            while self._wishes:
+                self._changed = anyio.Event()
+                if current is None or current.over or current.wanted != self._wanted():
+                    fresh = _Stream(self._wanted())
+                    tasks.start_soon(self._stream, link, fresh)
+                    with anyio.move_on_after(AGREE_SECONDS):
+                        await fresh.heard.wait()
+                    if current is not None:
+                        current.scope.cancel()
+                    current = fresh
+                self._acknowledge(current)
+                if current.over:
+                    await anyio.sleep(AGAIN_SECONDS)
+                    continue
+                await self._changed.wait()
+            tasks.cancel_scope.cancel()
+
+    def _acknowledge(self, stream: _Stream) -> None:
+        honoured = stream.honoured or frozenset()
+        failure = stream.failure or UpstreamRefusal(METHOD_NOT_FOUND, "the server does not tell of this resource")
+        self._settle(honoured)
+        self._settle(stream.wanted - honoured, failure)
+
+    async def _stream(self, link: Link, stream: _Stream) -> None:
+        async def on_notify(method: str, params: dict[str, Any]) -> None:
+            if method == ACKNOWLEDGED:
+                agreed = members(params.get("notifications")) or {}
+                found = [uri for uri in items(agreed.get("resourceSubscriptions")) if isinstance(uri, str)]
+                stream.honoured = frozenset(found)
+                stream.heard.set()
+            elif method == UPDATED and isinstance(params.get("uri"), str):
+                self.updated(params["uri"])
+            await anyio.lowlevel.checkpoint()
+
+        wanted = {"notifications": {"resourceSubscriptions": sorted(stream.wanted)}}
+        request = UpstreamRequest(LISTEN, wanted, float("inf"), on_notify=on_notify)
+        try:
+            with stream.scope:
+                await link.request(request, float("inf"))
+        except UpstreamFailure as failure:
+            stream.failure = failure
+        finally:
+            stream.over = True
+            stream.heard.set()
+            self._changed.set()
+
+
+async def _cancel_when_gone(link: Link, scope: anyio.CancelScope) -> None:
+    await link.gone.wait()
+    scope.cancel()
+
+
+async def _tell(link: Link, method: str, uri: str) -> UpstreamFailure | None:
+    deadline = anyio.current_time() + AGREE_SECONDS
+    try:
+        await link.request(UpstreamRequest(method, {"uri": uri}, AGREE_SECONDS), deadline)
+    except UpstreamFailure as failure:
+        return failure
+    return None

@@ -1,0 +1,98 @@
+"""Updates of resources: one subscription upstream for all who listen, in both eras, renewed on a new connection."""
+
+from contextlib import AsyncExitStack
+
+import anyio
+import pytest
+
+from meshplan.runtime.upstream import updates
+from meshplan.runtime.upstream.pool import open_upstreams
+from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamUnavailable
+
+
+@pytest.fixture(params=["modern", "legacy"])
+async def server(request, kit):
+    return kit.stdio_server(request.param, "resources")
+
+
+async def seen(upstream, kit):
+    return await upstream.request(kit.call("seen"))
+
+
+async def update(upstream, kit, uri):
+    await upstream.request(kit.call("update", uri=uri))
+
+
+class Ear:
+    """Collects updates."""
+
+    def __init__(self):
+        self.heard = []
+        self.woken = anyio.Event()
+
+    def __call__(self, uri):
+        self.heard.append(uri)
+        self.woken.set()
+
+    async def hears(self, *uris):
+        with anyio.fail_after(10):
+            while self.heard != list(uris):
+                self.woken = anyio.Event()
+                await self.woken.wait()
+
+
+async def until_subscribed(upstream, kit, *uris):
+    with anyio.fail_after(10):
+        while (await seen(upstream, kit))["subscribed"] != sorted(uris):
+            pass
+
+
+async def test_all_who_listen_share_one_subscription(upstream, kit):
+    first, second, other = Ear(), Ear(), Ear()
+    with anyio.fail_after(30):
+        async with upstream.subscribe("r:1", first), upstream.subscribe("r:2", other):
+            async with upstream.subscribe("r:1", second):
+                await until_subscribed(upstream, kit, "r:1", "r:2")
+                await update(upstream, kit, "r:1")
+                await first.hears("r:1")
+                await second.hears("r:1")
+            await update(upstream, kit, "r:1/below")
+            await first.hears("r:1", "r:1/below")
+            await update(upstream, kit, "r:12")
+            await update(upstream, kit, "r:2")
+            await other.hears("r:2")
+        await until_subscribed(upstream, kit)
+    assert (first.heard, second.heard) == (["r:1", "r:1/below"], ["r:1"])
+    assert (await seen(upstream, kit))["subscribes"] <= 4
+
+
+async def test_a_subscription_outlives_its_connection(upstream, kit):
+    ear = Ear()
+    with anyio.fail_after(30):
+        async with upstream.subscribe("r:1", ear):
+            pid = (await seen(upstream, kit))["pid"]
+            with pytest.raises(UpstreamUnavailable):
+                await upstream.request(kit.call("die"))
+            await until_subscribed(upstream, kit, "r:1")
+            assert (await seen(upstream, kit))["pid"] != pid
+            await update(upstream, kit, "r:1")
+            await ear.hears("r:1")
+
+
+async def test_a_server_that_does_not_agree_says_why(upstream, kit):
+    with anyio.fail_after(30):
+        async with upstream.subscribe("r:1", Ear()):
+            with pytest.raises(UpstreamRefusal) as caught:
+                async with upstream.subscribe("secret:1", Ear()):
+                    raise AssertionError("it did not agree")
+            assert caught.value.code in {-32602, -32601}
+            await until_subscribed(upstream, kit, "r:1")
+
+
+async def test_a_server_that_is_down_fails_the_subscription(kit, tmp_path, monkeypatch):
+    monkeypatch.setattr(updates, "AGREE_SECONDS", 0.5)
+    with anyio.fail_after(30):
+        dead = kit.stdio_server("legacy", "die-at-start")
+        async with open_upstreams({"s": dead}, tmp_path) as upstreams, AsyncExitStack() as stack:
+            with pytest.raises(UpstreamUnavailable):
+                await stack.enter_async_context(upstreams.get("s").subscribe("r:1", Ear()))
