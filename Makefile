@@ -12,6 +12,10 @@ up: .venv/installed
 test: .venv/test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: exhaustive
+exhaustive: .venv/test
+	MESH_EXHAUSTIVE=1 $(BIN)/python -m pytest -n 2 tests/compiler/assure
+
 check: .venv/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,6 +43,7 @@ conformance: .venv/test
 bench: .venv/test
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/diff.py
+	$(BIN)/python bench/invariants.py
 
 bench-search: .venv/test
 	$(BIN)/python bench/search.py

@@ -15,6 +15,7 @@ from meshplan.compiler.resolved import Resolved
 from meshplan.compiler.syntax.mesh import Mesh
 
 if TYPE_CHECKING:
+    from meshplan.compiler.assure.verdict import Verdict
     from meshplan.schemas.bundle import Bundle
     from meshplan.schemas.plan import Plan
 
@@ -25,7 +26,7 @@ class Draft:
 
     ``root`` is the document without its wrong parts, ``whole`` the document with them, ``lost`` every word of those
     parts; ``misnamed`` are servers that are locked under a name that no server has; ``today`` judges expiries and
-    never reaches the plan; ``sound`` says that no pass so far has found an error.
+    never reaches the plan; ``verdicts`` are the invariants'; ``sound`` says that no pass so far has found an error.
     """
 
     reader: Reader
@@ -43,6 +44,7 @@ class Draft:
     resolved: Resolved | None = None
     plan: Plan | None = None
     bundle: Bundle | None = None
+    verdicts: tuple[Verdict, ...] = ()
     sound: bool = True
 
 

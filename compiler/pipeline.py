@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from meshplan.compiler.assemble import assemble
+from meshplan.compiler.assure.run import assure, guarded
 from meshplan.compiler.checks import checks
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors, ordered
 from meshplan.compiler.draft import Draft, Pass
@@ -18,6 +19,7 @@ from meshplan.compiler.locks import locks
 from meshplan.compiler.lower import lower
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolve import resolve
+from meshplan.compiler.rules import held_by_guard
 from meshplan.compiler.suppress import settle
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ FRONT: tuple[Pass, ...] = (
 BACK: tuple[Pass, ...] = (
     lower,  # things → plan; only when nothing is wrong
     emit,  # plan → canonical bytes, digests, source map
+    assure,  # plan → what may never be, and is
 )
+GUARDING: tuple[Pass, ...] = (lower, assure)
 PASSES: tuple[Pass, ...] = (*FRONT, *BACK)
 
 
@@ -52,6 +56,8 @@ class Compiled:
     texts: Mapping[str, str]
     draft: Draft
     suppressed: tuple[tuple[Diagnostic, str], ...] = ()
+    held: Bundle | None = None
+    """The plan that only guards refuse: to be shown and compared, never to be published or served."""
 
 
 def compile_mesh(
@@ -70,14 +76,17 @@ def compile_mesh(
     draft = Draft(reader, entry, today, environment, parameters or {})
     found: list[Diagnostic] = []
     for compiler_pass in PASSES:
-        if compiler_pass in BACK and (check_only or not draft.sound):
+        if compiler_pass in BACK and not draft.sound:
             break
+        if check_only and compiler_pass in BACK and not (compiler_pass in GUARDING and guarded(draft)):
+            continue
         draft, said = compiler_pass(draft)
         found += said
         draft = replace(draft, sound=not has_errors(found))
     settled = settle(
         ordered(without_echoes(tuple(found))), draft.texts, today, whole=not (draft.mesh and draft.mesh.environments)
     )
+    held = draft.bundle if held_by_guard(settled.diagnostics) else None
     if has_errors(settled.diagnostics):
         draft = replace(draft, bundle=None, sound=False)
-    return Compiled(draft.bundle, settled.diagnostics, draft.texts, draft, settled.suppressed)
+    return Compiled(draft.bundle, settled.diagnostics, draft.texts, draft, settled.suppressed, held)

@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from meshplan.compiler import exits
-from meshplan.compiler.diagnostics import has_errors
 from meshplan.compiler.pipeline import Compiled, compile_mesh
 from meshplan.compiler.reader import FolderReader, Reader
 
@@ -80,4 +79,4 @@ def show(compiled: Compiled, *, colour: str = "auto", to_stdout: bool = False) -
     paint = colour == "always" or (colour == "auto" and stream.isatty() and "NO_COLOR" not in os.environ)
     text = render_text(view(compiled.diagnostics, compiled.texts), colour=paint)
     click.echo(text, nl=False, err=not to_stdout, color=True)
-    return exits.DIAGNOSTICS if has_errors(compiled.diagnostics) else exits.OK
+    return exits.of(compiled.diagnostics)

@@ -106,6 +106,7 @@ class Decider:
 
     def __init__(self, plan: Plan) -> None:
         self._access = plan.access
+        self._exclusive = [[frozenset(conjunction) for conjunction in group] for group in plan.identity.exclusive]
         inner = _inner(plan)
         rules = _Rules(plan.access)
         self._offered = {
@@ -119,7 +120,13 @@ class Decider:
         self._live_rules = _live_index(plan, rules)
 
     def standing(self, principal: Principal, today: date) -> Mapping[str, int]:
-        """The roles that a principal holds; compute once a request and hand to the questions below."""
+        """The roles that a principal holds; compute once a request and hand to the questions below.
+
+        Whoever holds two of what excludes each other holds none: invariants rely on there being nobody such.
+        """
+        for group in self._exclusive:
+            if sum(conjunction <= principal.subjects for conjunction in group) > 1:
+                return {}
         return standing(self._access, principal, today)
 
     def decide(

@@ -15,7 +15,6 @@ def not_judged_yet(draft: Draft) -> list[Diagnostic]:
     policies = draft.mesh.policies
     given = {
         "policies": policies.use or policies.files,
-        "invariants": draft.mesh.invariants,
     }
     return [
         report(

@@ -39,7 +39,7 @@ def command(
         write_atomically(out, pack(compiled.bundle).encode())
     if against is not None:
         if form == "text":
-            click.echo(render_plan(compiled.bundle))
+            click.echo(render_plan(compiled.bundle, compiled.draft.verdicts))
         return shown_diff(project, against, ".", form=form, exit_code=exit_code, now=now)
     _summary(compiled, form)
     return exits.OK
@@ -51,6 +51,6 @@ def _summary(compiled: Compiled, form: str) -> None:
     if form == "json":
         import json
 
-        click.echo(json.dumps(plan_data(compiled.bundle), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(plan_data(compiled.bundle, compiled.draft.verdicts), indent=2, ensure_ascii=False))
     else:
-        click.echo(render_plan(compiled.bundle), nl=False)
+        click.echo(render_plan(compiled.bundle, compiled.draft.verdicts), nl=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from meshplan.compiler import exits
-from meshplan.compiler.diagnostics import has_errors
 from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.project import Project, show
 
@@ -41,8 +40,8 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
 
 
 def _code(compiled: Compiled, strict: bool) -> int:
-    failed = bool(compiled.diagnostics) if strict else has_errors(compiled.diagnostics)
-    return exits.DIAGNOSTICS if failed else exits.OK
+    code = exits.of(compiled.diagnostics)
+    return exits.DIAGNOSTICS if strict and compiled.diagnostics and code == exits.OK else code
 
 
 def _fixed(project: Project, now: str | None, *, write: bool) -> Compiled:

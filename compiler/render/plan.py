@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from meshplan.compiler.assure.verdict import Verdict
+from meshplan.compiler.assure.words import result
 from meshplan.compiler.render.words import counted
 from meshplan.compiler.tokens import all_tokens
 from meshplan.schemas.bundle import Bundle
@@ -16,7 +19,7 @@ _ROLES = 4
 """Roles whose costs fit on a line."""
 
 
-def plan_data(bundle: Bundle) -> dict[str, Any]:
+def plan_data(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
     """The summary as JSON data."""
     plan = bundle.plan
     tokens = all_tokens(bundle)
@@ -45,6 +48,15 @@ def plan_data(bundle: Bundle) -> dict[str, Any]:
             "grants": len(plan.access.grants),
             "keys": len(plan.identity.keys),
         },
+        "invariants": {
+            verdict.statement.name: {
+                "holds": verdict.holds,
+                "capabilities": verdict.meant,
+                "annotated": verdict.annotated,
+                "assumed": verdict.assumed,
+            }
+            for verdict in verdicts
+        },
     }
 
 
@@ -70,9 +82,9 @@ def _cost(endpoint: dict[str, Any]) -> str:
     return whole + (f" ({', '.join(less[:_ROLES])}{', …' if len(less) > _ROLES else ''})" if less else "")
 
 
-def render_plan(bundle: Bundle) -> str:
+def render_plan(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> str:
     """The summary as text."""
-    data = plan_data(bundle)
+    data = plan_data(bundle, verdicts)
     lines = [f"plan {bundle.digest[:19]}… of mesh `{data['mesh']}`", ""]
     for name, endpoint in data["endpoints"].items():
         offers = ", ".join(counted(count, kind) for kind, count in endpoint["offers"].items())
@@ -83,4 +95,6 @@ def render_plan(bundle: Bundle) -> str:
     access = data["access"]
     totals = {"servers": len(data["servers"]), **access}
     lines += ["", "  " + ", ".join(counted(number, what.removesuffix("s")) for what, number in totals.items())]
+    if verdicts:
+        lines += ["", *(f"  invariant `{verdict.statement.name}` {result(verdict)}" for verdict in verdicts)]
     return "\n".join(lines) + "\n"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from meshplan.compiler.assure.labels import matches_live
 from meshplan.compiler.diagnostics import Path
+from meshplan.compiler.expressions import DYN
 from meshplan.compiler.resolve.access import conjunction
+from meshplan.compiler.resolve.conditions import compile_at, principal_env
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.select import reached
 from meshplan.compiler.syntax.access import Reach
 from meshplan.compiler.syntax.guardrails import Invariant
+from meshplan.compiler.syntax.virtual import ServerInclude
 
 PACKS = ("builtin/safe-defaults",)
 
@@ -36,6 +40,7 @@ def _check(context: Context, invariant: Invariant, path: Path) -> None:
     never = invariant.never
     if never.who != "anyone":
         conjunction(context, never.who, (*path, "who"))
+    _check_excuses(context, never.unless, (*path, "unless"))
     if (never.reach is None) == (not never.reach_all) and not context.lacks(path):
         context.say("missing-key", path, "give exactly one of `reach` and `reach_all`", key=True)
     reaches: list[tuple[Reach, Path]] = [] if never.reach is None else [(never.reach, (*path, "reach"))]
@@ -46,6 +51,7 @@ def _check(context: Context, invariant: Invariant, path: Path) -> None:
             not reached(context, reach, place)
             and len(context.found) == before
             and not context.lacks(place)
+            and not any(matches_live(reach, server) for server in _forwarded(context))
             and set(context.locks) == set(context.mesh.servers)
         ):
             context.say(
@@ -53,6 +59,19 @@ def _check(context: Context, invariant: Invariant, path: Path) -> None:
                 place,
                 "this selector matches no capability: the invariant would guard nothing",
             )
+
+
+def _forwarded(context: Context) -> set[str]:
+    """The servers of which an endpoint forwards resources that are not locked."""
+    includes = [include for virtual in context.mesh.virtual.values() for include in virtual.include]
+    return {i.server for i in includes if isinstance(i, ServerInclude) and i.resources == "live"}
+
+
+def _check_excuses(context: Context, given: str | list[str] | None, path: Path) -> None:
+    """Conditions that an invariant names must be readable; whose arguments they are about, rules say."""
+    texts = [(given, path)] if isinstance(given, str) else [(text, (*path, i)) for i, text in enumerate(given or ())]
+    for text, place in texts:
+        compile_at(context, place, text, {"args": DYN, "principal": principal_env(context)})
 
 
 def resolve_policies(context: Context) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.access import asserted, conjunction
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolved import ResolvedIdentity
-from meshplan.compiler.syntax.identity import Subject
+from meshplan.compiler.syntax.identity import Assertion, Subject
 from meshplan.schemas.rules import Claim
 
 _SECTIONS = {"team": "teams", "agent": "agents", "application": "applications"}
@@ -69,4 +71,36 @@ def _exclusive(context: Context) -> tuple[tuple[tuple[str, ...], ...], ...]:
         path: Path = ("identity", "exclusive", number)
         found = [conjunction(context, reference, (*path, index)) for index, reference in enumerate(group)]
         groups.append(tuple(sorted(subjects for subjects in found if subjects)))
+        for who, proved, at in _proved(context):
+            together = [" and ".join(subjects) for subjects in found if subjects and set(subjects) <= set(proved)]
+            if len(together) > 1:
+                message = (
+                    f"{who} proves {' and '.join(f'`{subjects}`' for subjects in together)}, which exclude each other"
+                )
+                context.say(
+                    "exclusive-together", at, message, key=True, related=((path, "nobody may hold two of these"),)
+                )
     return tuple(sorted(groups))
+
+
+def _proved(context: Context) -> Iterator[tuple[str, tuple[str, ...], Path]]:
+    """What one credential proves: a key, the local profile, and tokens with one value of one claim."""
+    identity = context.mesh.identity
+    assertions: list[tuple[str, Assertion, Path]] = [
+        (f"the key `{name}`", key, ("identity", "keys", name)) for name, key in identity.keys.items()
+    ]
+    if identity.local is not None:
+        assertions.append(("the local profile", identity.local, ("identity", "local")))
+    for who, assertion, path in assertions:
+        single = [(kind, getattr(assertion, kind)) for kind in ("user", "agent", "application")]
+        subjects = [f"{kind}:{name}" for kind, name in single if name is not None]
+        yield who, (*subjects, *(f"team:{team}" for team in assertion.teams)), path
+    by_claim: dict[tuple[str | None, ...], list[tuple[str, Path]]] = {}
+    for kind, section in _SECTIONS.items():
+        subjects_of: dict[str, Subject] = getattr(identity, section)
+        for name, subject in subjects_of.items():
+            if subject.issuer is not None and subject.claim is not None:
+                same = (subject.issuer, subject.claim, subject.has or subject.is_)
+                by_claim.setdefault(same, []).append((f"{kind}:{name}", ("identity", section, name)))
+    for (_, claim, value), members in by_claim.items():
+        yield f"`{value}` in the claim `{claim}`", tuple(name for name, _ in members), members[-1][1]

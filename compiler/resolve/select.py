@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.syntax.access import Reach
-from meshplan.compiler.syntax.selectors import ByEffect
+from meshplan.compiler.syntax.selectors import KEY_OF, ByEffect
 from meshplan.compiler.syntax.virtual import ServerInclude
 from meshplan.schemas.capability import EFFECTS, KINDS, CapabilityKey, Kind
 from meshplan.schemas.globs import glob_match
 
-KEY_OF: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
 Selecting = ServerInclude | Reach
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Span
 from meshplan.compiler.rules import access, language, lock, names, routing, shape, suppression, yaml
 from meshplan.compiler.rules.model import Rule
@@ -17,6 +19,7 @@ RULES: tuple[Rule, ...] = (
     *lock.RULES,
 )
 BY_SLUG: dict[str, Rule] = {rule.slug: rule for rule in RULES}
+GUARDS: frozenset[str] = frozenset(rule.code for rule in RULES if rule.guard)
 BY_CODE: dict[str, Rule] = {rule.code: rule for rule in RULES}
 
 
@@ -34,4 +37,10 @@ def report(
     return Diagnostic(rule.code, rule.level, message, span, labels, help, fix)
 
 
-__all__ = ["BY_CODE", "BY_SLUG", "RULES", "Rule", "report"]
+def held_by_guard(found: Iterable[Diagnostic]) -> bool:
+    """Whether there are errors, and nothing but guards found them."""
+    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
+    return bool(errors) and all(diagnostic.code in GUARDS for diagnostic in errors)
+
+
+__all__ = ["BY_CODE", "BY_SLUG", "GUARDS", "RULES", "Rule", "held_by_guard", "report"]

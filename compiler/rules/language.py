@@ -158,6 +158,34 @@ RULES = (
         "",
     ),
     Rule(
+        "MESH533",
+        "invariant-broken",
+        "somebody can reach what an invariant says is never reached",
+        "The invariant was agreed on for good; no plan is made that breaks it.",
+        "invariants:\n  - {name: a, never: {who: {team: writers}, reach: {server: notes, tools: [get_note]}}}\n",
+        "invariants:\n  - {name: a, never: {who: {team: writers}, reach: {effect: destructive}}}\n",
+        guard=True,
+    ),
+    Rule(
+        "MESH534",
+        "invariant-not-proved",
+        "an invariant has too many combinations to try",
+        "What is not proved is not taken for true.",
+        "",
+        "",
+        guard=True,
+    ),
+    Rule(
+        "MESH535",
+        "exclusive-together",
+        "one credential proves subjects that exclude each other",
+        "Invariants rely on nobody holding both.",
+        "identity:\n  teams: {writers: {}, guests: {}}\n  exclusive: [[{team: writers}, {team: guests}]]\n"
+        "  local: {teams: [writers, guests]}\n",
+        "identity:\n  teams: {writers: {}, guests: {}}\n  exclusive: [[{team: writers}, {team: guests}]]\n"
+        "  local: {teams: [writers]}\n",
+    ),
+    Rule(
         "MESH541",
         "include-cycle",
         "files include each other in a circle",

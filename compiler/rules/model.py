@@ -19,3 +19,5 @@ class Rule:
     good: str
     level: Severity = "error"
     since: str = "0.1"
+    guard: bool = False
+    """Whether it is a guard that refuses a mesh which is otherwise sound: exit code 3 instead of 1."""

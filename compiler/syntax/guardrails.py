@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.access import Reach, SubjectRef
-from meshplan.compiler.syntax.words import Day, Glob, Maybe, Name, Text, Written
+from meshplan.compiler.syntax.orchestration import Expression
+from meshplan.compiler.syntax.words import Day, Glob, Maybe, Name, OneOrMany, Text, Written
 
 
 class Policies(Written):
@@ -34,13 +35,16 @@ Who = Annotated[
 
 
 class Never(Written):
-    """`who` may never reach `reach`, nor all of `reach_all` together within one endpoint or the whole mesh."""
+    """`who` may never reach `reach`, nor all of `reach_all` together within one endpoint or the whole mesh.
+
+    Calls for which one of the conditions in `unless` holds are excused.
+    """
 
     who: Who
     reach: Maybe[Reach] = None
     reach_all: list[Reach] = []
     within: Literal["endpoint", "mesh"] = "mesh"
-    unless: Maybe[Text] = None
+    unless: Maybe[OneOrMany[Expression]] = None
 
 
 class Invariant(Written):

@@ -8,7 +8,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from meshplan.compiler.suggest import did_you_mean
 from meshplan.compiler.syntax.words import EffectWord, Glob, OneOrMany, Written, bad_value
-from meshplan.schemas.capability import EFFECTS
+from meshplan.schemas.capability import EFFECTS, Kind
+
+KEY_OF: dict[Kind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources", "template": "templates"}
+"""Where each kind is selected."""
 
 
 class ByEffect(Written):

@@ -27,6 +27,7 @@ def test_the_passes_are_front_then_back():
         "checks",
         "lower",
         "emit",
+        "assure",
     ]
 
 

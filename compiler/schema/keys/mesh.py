@@ -93,7 +93,11 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Never.reach": ("What they may never reach.", {"effect": "destructive"}),
     "Never.reach_all": ("What they may never reach together.", [{"tag": "private-data"}, {"tag": "outbound"}]),
     "Never.within": ("Whether `reach_all` is about one endpoint or the whole mesh.", "endpoint"),
-    "Never.unless": ("The exception, in words or by name.", "break-glass"),
+    "Never.unless": (
+        "Conditions that are enough where they stand between: the invariant is not about calls for which one holds.",
+        "args.owner == 'acme'",
+        ["args.owner == 'acme'", "args.dry_run"],
+    ),
     "Invariant.name": ("Name that the compiler reports it by.", "contractors-never-destroy"),
     "Invariant.description": ("Why it must hold.", "agreed in the security review"),
     "Invariant.never": ("What may never be.", {"who": {"team": "contractors"}, "reach": {"effect": "destructive"}}),
