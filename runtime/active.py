@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from math import inf
 from typing import Protocol
 
 import anyio
@@ -42,8 +43,8 @@ class Upstreams(Protocol):
 class Watcher:
     """One open stream that wants to hear which of its caller's lists changed; what piles up is a set, so it is bounded."""
 
-    def __init__(self, endpoint: str, caller: Caller) -> None:
-        self.endpoint, self.caller = endpoint, caller
+    def __init__(self, endpoint: str, caller: Caller, left: float = inf) -> None:
+        self.endpoint, self.caller, self._left = endpoint, caller, left
         self._pending: set[str] = set()
         self._ended = False
         self._wake = anyio.Event()
@@ -60,9 +61,13 @@ class Watcher:
         self._wake.set()
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
-        """Each set of changed lists; ends when the stream is over."""
+        """Each set of changed lists; ends when the stream is over, or after the ``left`` seconds of a token."""
+        ends = anyio.current_time() + self._left
         while True:
-            await self._wake.wait()
+            with anyio.CancelScope(deadline=ends) as scope:
+                await self._wake.wait()
+            if scope.cancelled_caught:
+                return
             self._wake = anyio.Event()
             if self._pending:
                 lists, self._pending = frozenset(self._pending), set()
@@ -78,7 +83,13 @@ class Active:
         self.snapshot: Snapshot | None = None
         self.clock = clock
         self._watchers: set[Watcher] = set()
+        self._swapped = anyio.Event()
         self._closed = False
+
+    @property
+    def now(self) -> datetime:
+        """The time in UTC, which tokens are judged at."""
+        return self.clock()
 
     @property
     def today(self) -> date:
@@ -88,8 +99,15 @@ class Active:
     def swap(self, snapshot: Snapshot) -> None:
         """Serve this from now on, and tell each watcher what changed for it."""
         before, self.snapshot = self.snapshot, snapshot
+        self._swapped.set()
+        self._swapped = anyio.Event()
         for watcher in tuple(self._watchers):
             self._tell(watcher, before)
+
+    @property
+    def swapped(self) -> anyio.Event:
+        """Set by the next swap."""
+        return self._swapped
 
     def _tell(self, watcher: Watcher, before: Snapshot | None) -> None:
         after = self._view(self.snapshot, watcher)
@@ -101,7 +119,7 @@ class Active:
     def _view(self, snapshot: Snapshot | None, watcher: Watcher) -> View | None:
         if snapshot is None:
             return None
-        principal = snapshot.keyring.principal(watcher.caller.credential, self.today)
+        principal = snapshot.keyring.principal(watcher.caller.credential, self.now)
         return None if principal is None else snapshot.view(watcher.endpoint, principal, self.today)
 
     def upstream_changed(self, server: str, method: str) -> None:
@@ -116,7 +134,8 @@ class Active:
     @contextmanager
     def watch(self, endpoint: str, caller: Caller) -> Generator[Watcher]:
         """Hear of changes while the context is open."""
-        watcher = Watcher(endpoint, caller)
+        left = inf if caller.ends is None else caller.ends - self.now.timestamp()
+        watcher = Watcher(endpoint, caller, left)
         self._watchers.add(watcher)
         if self._closed:
             watcher.end()

@@ -18,12 +18,15 @@ from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
-from meshplan.runtime.front.http import PREFIX, HttpFront
+from meshplan.runtime.front.http import HttpFront
 from meshplan.runtime.front.pipes import line_writer, lines_of
 from meshplan.runtime.front.stdio import StdioFront
+from meshplan.runtime.identity.issuers import Issuers, keep_fresh
+from meshplan.runtime.identity.local import LOCAL_FILE, LocalSecretError, ensure_local_secret
+from meshplan.runtime.identity.metadata import ENDPOINTS
+from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.parked import open_lot
-from meshplan.runtime.principal import LOCAL_FILE, LocalSecretError, ensure_local_secret
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, activate
 from meshplan.runtime.seal import Sealer
@@ -122,17 +125,18 @@ async def serve(source: Source, listen: str | None, *, local: bool, insecure_uns
         except (LocalSecretError, OSError) as error:
             raise StartError(TRUST, str(error)) from None
         with _bound(wanted) as (listener, binding):
-            front = HttpFront(
-                parts.desk, Status(parts.active, parts.upstreams, parts.desired, parts.drift), binding, secret
-            )
-            return await _serve_http(front, listener, parts.active, announcement(front, local=local))
+            issuers = Issuers()
+            status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers)
+            front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
+            async with keep_fresh(issuers, parts.active):
+                return await _serve_http(front, listener, parts.active, announcement(front, local=local))
 
 
 def announcement(front: HttpFront, *, local: bool) -> str:
     """The line that says where to connect."""
-    base = origin_of(front.binding)
+    base = front.binding.origin
     snapshot = front.desk.active.snapshot
-    where = ", ".join(f"{base}{PREFIX}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
+    where = ", ".join(f"{base}{ENDPOINTS}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
     notes = ("" if snapshot else " (no plan yet)") + (f"; local secret in {LOCAL_FILE}" if local else "")
     return f"serving {where}{notes}"
 
@@ -194,12 +198,6 @@ def binding_of(listen: str) -> Binding:
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise StartError(USAGE, f"`{listen}` is not an address to listen on; write `HOST:PORT`")
     return Binding(host, int(port))
-
-
-def origin_of(binding: Binding) -> str:
-    """The base URL of an address."""
-    host = f"[{binding.host}]" if ":" in binding.host else binding.host
-    return f"http://{host}:{binding.port}"
 
 
 def listen_on(wanted: Binding) -> socket.socket:

@@ -113,6 +113,16 @@ def unauthenticated() -> RpcError:
     return RpcError(UNAUTHENTICATED, "the credential is not valid", {"reason": "unauthenticated"})
 
 
+def insufficient_scope() -> RpcError:
+    """A good token that lacks a scope; which, the challenge says."""
+    return RpcError(UNAUTHENTICATED, "the token lacks a scope that is needed here", {"reason": "insufficient_scope"})
+
+
+def issuer_unavailable() -> RpcError:
+    """The keys of a token's issuer are not known, so the token can be neither accepted nor refused."""
+    return RpcError(NOT_READY, "the issuer of the token cannot be asked for its keys", {"reason": "issuer_unavailable"})
+
+
 def overloaded(limit: int) -> RpcError:
     """The caller has too many requests under way."""
     return RpcError(OVERLOADED, f"more than {limit} requests at once", {"reason": "overloaded", "limit": limit})

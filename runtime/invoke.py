@@ -90,12 +90,12 @@ class Invoker:
             self._record(self._attempt(snapshot, call, trace, outcome, time.monotonic() - started))
         return result
 
-    def turn_away(self, endpoint: str, why: str) -> None:
-        """Record a request that came without a valid credential and so never became a call."""
+    def turn_away(self, endpoint: str, why: str, outcome: Outcome = "unauthenticated") -> None:
+        """Record a request that never became a call: without a valid credential, or with a head that is refused."""
         now = self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
         snapshot = self._active.snapshot
         digest = snapshot.digest if snapshot else None
-        self._record(Attempt(now, digest, endpoint, None, "", "unauthenticated", 0.0, reason=why))
+        self._record(Attempt(now, digest, endpoint, None, "", outcome, 0.0, reason=why))
 
     async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> Result:
         if snapshot is None:
@@ -129,7 +129,7 @@ class Invoker:
 
     def _view(self, snapshot: Snapshot, call: Call) -> View:
         """The caller as the newest plan knows it: a key that is gone is gone at once."""
-        principal = snapshot.keyring.principal(call.caller.credential, self._active.today)
+        principal = snapshot.keyring.principal(call.caller.credential, self._active.now)
         if principal is None:
             raise unauthenticated()
         view = snapshot.view(call.endpoint, principal, self._active.today)

@@ -1,38 +1,56 @@
-"""Who is calling: API keys, and the local profile under its conditions; knows nothing of what they may do."""
+"""Who is calling: keys, tokens and trusted proxies as one plan declares them; knows nothing of what they may do."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
-import os
-import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import cast
 
+from meshplan.runtime.identity.token import MAX_TOKEN, RejectedError, Token
 from meshplan.schemas.decide import Principal
 from meshplan.schemas.plan import Identity
+from meshplan.schemas.rules import Claim, JwtIssuer, ProxyIssuer
 
 LOCAL = "local"
-LOCAL_FILE = ".mesh/local-secret"
-"""Where the secret of the local profile lies, below the root folder."""
 
 CHALLENGE = "Bearer"
 CHALLENGE_INVALID = 'Bearer error="invalid_token"'
 
 _FORWARDED = frozenset({"forwarded", "x-real-ip", "via"})
 _FORWARDED_PREFIX = "x-forwarded-"
-_MAX_TOKEN = 4096
+_CACHED = 4096
+_MAX_NAME = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token at the endpoint that it was brought to; ``resource`` is that endpoint's URL, if it has one."""
+
+    token: Token
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A name that a trusted proxy gives in its header."""
+
+    issuer: str
+    name: str
+
+
+Credential = str | Bearer | Vouched
+"""A key's SHA-256 in hex or ``local``, a token, or a proxy's word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One authenticated caller; ``credential`` (a key's SHA-256 in hex, or ``local``) finds it again in a newer plan."""
+    """One authenticated caller; ``credential`` finds it again in a newer plan."""
 
-    credential: str
+    credential: Credential
     principal: Principal
 
     @property
@@ -40,42 +58,122 @@ class Caller:
         """The identity that sessions are bound to: (issuer, sub)."""
         return self.principal.issuer, self.principal.sub
 
+    @property
+    def ends(self) -> float | None:
+        """When a token ends, in seconds since the epoch."""
+        return self.credential.token.expires if isinstance(self.credential, Bearer) else None
+
 
 class UnauthenticatedError(Exception):
     """No caller; ``challenge`` is the ``WWW-Authenticate`` value (RFC 6750 3), ``why`` is for the record."""
 
-    def __init__(self, challenge: str, why: str) -> None:
+    def __init__(self, challenge: str, why: str, status: int = 401) -> None:
         super().__init__(why)
-        self.challenge, self.why = challenge, why
-
-
-class LocalSecretError(Exception):
-    """The file of the local secret cannot be trusted; the text says what to do."""
+        self.challenge, self.why, self.status = challenge, why, status
 
 
 class Keyring:
-    """The credentials that one plan knows."""
+    """The credentials that one plan takes, and the subjects that they prove."""
 
     def __init__(self, identity: Identity) -> None:
+        self._identity = identity
         self._keys = {key.sha256: (name, key) for name, key in identity.keys.items()}
         self._local = None if identity.local is None else frozenset(identity.local)
+        self._exclusive = [[frozenset(subjects) for subjects in group] for group in identity.exclusive]
+        self._named = {i.url: (name, i) for name, i in identity.issuers.items() if isinstance(i, JwtIssuer)}
+        self.issuers = {name: i for name, i in identity.issuers.items() if isinstance(i, JwtIssuer)}
+        self.proxies = {i.header.lower(): name for name, i in identity.issuers.items() if isinstance(i, ProxyIssuer)}
+        self._of_token = lru_cache(_CACHED)(self._read_token)
 
     @property
     def has_local(self) -> bool:
         """Whether the plan has a local profile."""
         return self._local is not None
 
-    def principal(self, credential: str, today: date) -> Principal | None:
-        """Whom a credential stands for today, if it still stands for anybody."""
+    def knows(self, digest: str) -> bool:
+        """Whether there is an API key with this SHA-256."""
+        return digest in self._keys
+
+    def issuer(self, url: str) -> JwtIssuer | None:
+        """The declared issuer with exactly this URL."""
+        found = self._named.get(url)
+        return None if found is None else found[1]
+
+    def principal(self, credential: Credential, now: datetime) -> Principal | None:
+        """Whom a credential stands for now, if it still stands for anybody."""
+        try:
+            return self.judge(credential, now)
+        except RejectedError:
+            return None
+
+    def judge(self, credential: Credential, now: datetime) -> Principal:
+        """Whom a credential stands for now; raises ``RejectedError``."""
+        match credential:
+            case Bearer(token=token, resource=resource):
+                token.check_time(now.timestamp())
+                return self._of_token(token, resource)
+            case Vouched(issuer=issuer, name=name):
+                return self._vouched(issuer, name)
+            case _:
+                return self._checked(self._of_key(credential, now.astimezone(UTC).date()))
+
+    def _of_key(self, credential: str, today: date) -> Principal:
         if credential == LOCAL:
-            return None if self._local is None else Principal(LOCAL, LOCAL, self._local)
+            if self._local is None:
+                raise RejectedError("no_local_profile")
+            return Principal(LOCAL, LOCAL, self._local)
         found = self._keys.get(credential)
         if found is None or not hmac.compare_digest(found[1].sha256, credential):
-            return None
+            raise RejectedError("unknown_key")
         name, key = found
         if key.expires is not None and today >= date.fromisoformat(key.expires):
-            return None
+            raise RejectedError("key_expired")
         return Principal("key", name, frozenset(key.subjects))
+
+    def _read_token(self, token: Token, resource: str | None) -> Principal:
+        """What the plan makes of a token: whether it takes it at all, and the subjects that its claims prove."""
+        found = self._named.get(token.issuer)
+        if found is None:
+            raise RejectedError("unknown_issuer")
+        name, issuer = found
+        if token.algorithm not in issuer.algorithms:
+            raise RejectedError("algorithm_not_allowed")
+        audience = issuer.audience or resource
+        if audience is None or audience not in token.audience:
+            raise RejectedError("wrong_audience")
+        if not token.scopes.issuperset(issuer.scopes):
+            raise RejectedError("insufficient_scope")
+        return self._checked(Principal(token.issuer, token.subject, self._subjects(name, token.claims)))
+
+    def _vouched(self, issuer: str, name: str) -> Principal:
+        if not isinstance(self._identity.issuers.get(issuer), ProxyIssuer):
+            raise RejectedError("unknown_issuer")
+        return self._checked(Principal(f"proxy:{issuer}", name, self._subjects(issuer, {"sub": name})))
+
+    def _subjects(self, issuer: str, claims: Mapping[str, object]) -> frozenset[str]:
+        """The declared subjects that an issuer's claims prove; values that nobody declared prove nothing."""
+        found = {claim.subject for claim in self._identity.claims if claim.issuer == issuer and _proves(claim, claims)}
+        users = self._identity.users
+        if users is not None and users.issuer == issuer:
+            user = claims.get(users.claim)
+            if isinstance(user, str) and 0 < len(user) <= _MAX_NAME:
+                found.add(f"user:{user}")
+        return frozenset(found)
+
+    def _checked(self, principal: Principal) -> Principal:
+        """Nobody has two subjects that the mesh declares exclusive: its invariants were proved on that."""
+        for group in self._exclusive:
+            if sum(subjects <= principal.subjects for subjects in group) > 1:
+                raise RejectedError("exclusive_subjects")
+        return principal
+
+
+def _proves(claim: Claim, claims: Mapping[str, object]) -> bool:
+    """``has`` looks into a list and ``is`` at a string: a string that contains the value is neither."""
+    found = claims.get(claim.claim)
+    if claim.test == "is":
+        return isinstance(found, str) and found == claim.value
+    return isinstance(found, list) and claim.value in cast("list[object]", found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +199,16 @@ class Approach:
         return not self.forwarded and is_loopback(self.peer or "") and is_loopback(self.host)
 
 
-def authenticate(keyring: Keyring, approach: Approach, local_secret: str | None, today: date) -> Caller:
-    """The caller behind a request; raises ``UnauthenticatedError``. ``local_secret`` is ``None`` without local profile."""
+def bearer_token(approach: Approach) -> str:
+    """The token of the Authorization header (RFC 6750 2.1); raises ``UnauthenticatedError``."""
     sent = approach.headers.get("authorization")
     if sent is None:
         raise UnauthenticatedError(CHALLENGE, "no_credential")
     scheme, _, token = sent.partition(" ")
     token = token.strip(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
         raise UnauthenticatedError(CHALLENGE_INVALID, "not_a_bearer_token")
-    if local_secret is not None and hmac.compare_digest(token.encode(), local_secret.encode()):
-        if not approach.local:
-            raise UnauthenticatedError(CHALLENGE_INVALID, "local_profile_not_local")
-        return _caller(keyring, LOCAL, today)
-    return _caller(keyring, hashlib.sha256(token.encode()).hexdigest(), today)
-
-
-def _caller(keyring: Keyring, credential: str, today: date) -> Caller:
-    principal = keyring.principal(credential, today)
-    if principal is None:
-        raise UnauthenticatedError(CHALLENGE_INVALID, "unknown_or_expired_credential")
-    return Caller(credential, principal)
+    return token
 
 
 def host_of(authority: str) -> str:
@@ -139,35 +226,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def ensure_local_secret(root: Path) -> str:
-    """Read the local secret below ``root``, or make it once; raises ``LocalSecretError`` where others could read it."""
-    path = root / LOCAL_FILE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        _make_secret(path)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, encoding="ascii") as file:
-        found = os.fstat(file.fileno())
-        if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.getuid():
-            raise LocalSecretError(f"`{LOCAL_FILE}` can be read by others; remove it, and it is made again")
-        secret = file.read(_MAX_TOKEN).strip()
-    if len(secret) < 32:
-        raise LocalSecretError(f"`{LOCAL_FILE}` holds no secret; remove it, and it is made again")
-    return secret
-
-
-def _make_secret(path: Path) -> None:
-    """Write to a file of our own first, then link it into place: who looks sees nothing or all of it."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"mesh-local-{secrets.token_urlsafe(32)}\n")
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()

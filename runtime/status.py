@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.drift import DriftWatch
+from meshplan.runtime.identity.issuers import Issuers
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Status:
     upstreams: Upstreams
     desired: Desired
     drift: DriftWatch | None = None
+    issuers: Issuers = field(default_factory=Issuers)
 
     @property
     def ready(self) -> bool:
@@ -44,5 +46,11 @@ class Status:
             "refused": self.desired.refused,
             "endpoints": sorted(snapshot.endpoints) if snapshot else [],
             "drift": self.drift.report() if self.drift else {},
+            "issuers": self._issuers(),
             "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},
         }
+
+    def _issuers(self) -> dict[str, Any]:
+        snapshot = self.active.snapshot
+        health = self.issuers.health(snapshot.keyring.issuers) if snapshot else {}
+        return {name: asdict(state) for name, state in health.items()}

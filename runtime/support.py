@@ -18,17 +18,13 @@ def _parts(plan: Plan) -> Iterator[str]:
             yield f"the strategy `{endpoint.strategy.kind}` of `{name}`"
     for name, server in plan.servers.items():
         yield from (f"{part} of server `{name}`" for part in _server(server))
-    identity, settings = plan.identity, plan.runtime
+    settings = plan.runtime
     asked = {
         "bindings": plan.bindings,
         "workflows": plan.workflows,
         "prices": plan.prices,
         "budgets": plan.budgets,
-        "identity.issuers": identity.issuers,
-        "identity.users": identity.users,
-        "claims in identity": identity.claims,
         "runtime.admin_listen": settings.admin_listen,
-        "runtime.trusted_proxies": settings.trusted_proxies,
         "runtime.counters": settings.counters,
         "runtime.ledger": settings.ledger,
     }

@@ -59,12 +59,17 @@ class Key(Frozen):
 
 
 class JwtIssuer(Frozen):
-    """An OpenID Connect issuer; ``audience`` ``None`` means the endpoint's own URL."""
+    """An OpenID Connect issuer; ``audience`` ``None`` means the endpoint's own URL, ``jwks`` ``None`` discovery.
+
+    A token needs all ``scopes``.
+    """
 
     kind: Literal["jwt"] = "jwt"
     url: str
+    jwks: str | None = None
     audience: str | None
     algorithms: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
 
 
 class ProxyIssuer(Frozen):

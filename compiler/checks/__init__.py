@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from meshplan.compiler.checks.credentials import written_out
 from meshplan.compiler.checks.expiry import expired
+from meshplan.compiler.checks.issuers import unusable_issuers
 from meshplan.compiler.checks.later import not_judged_yet
 from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
@@ -18,7 +19,7 @@ Check = Callable[[Draft], list[Diagnostic]]
 
 ALONE: tuple[Check, ...] = (written_out, wrong_schemas)
 """What is wrong by itself, whatever else is: said of any mesh that could be read."""
-REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces)
+REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces, unusable_issuers)
 ADVISING: tuple[Check, ...] = (
     dead_rules,
     unused_roles,

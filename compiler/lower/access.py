@@ -50,4 +50,10 @@ def _issuer(issuer: JwtIssuer | ProxyIssuer) -> plan.Issuer:
     if isinstance(issuer, ProxyIssuer):
         return plan.ProxyIssuer(header=issuer.proxy_header)
     algorithms = tuple(sorted(set(issuer.algorithms)))
-    return plan.JwtIssuer(url=issuer.jwt, audience=issuer.audience, algorithms=algorithms)
+    return plan.JwtIssuer(
+        url=issuer.jwt,
+        jwks=issuer.jwks,
+        audience=issuer.audience,
+        algorithms=algorithms,
+        scopes=tuple(sorted(set(issuer.scopes))),
+    )

@@ -85,4 +85,12 @@ RULES = (
         "identity:\n  issuers: {corp: {jwt: 'https://idp.example'}}\n"
         "  teams: {writers: {issuer: corp, claim: groups, has: writers}}\n",
     ),
+    Rule(
+        "MESH420",
+        "unusable-issuer",
+        "an issuer can vouch for nobody",
+        "The runtime would refuse each of its callers, and the mesh reads as if it let them in.",
+        "identity:\n  teams: {writers: {}}\n  issuers: {corp: {jwt: 'http://idp.example'}}\n",
+        "identity:\n  teams: {writers: {}}\n  issuers: {corp: {jwt: 'https://idp.example'}}\n",
+    ),
 )

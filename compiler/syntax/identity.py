@@ -14,12 +14,17 @@ from meshplan.compiler.syntax.words import Day, Maybe, Name, Text, Written, bad_
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
+Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
+
+
 class JwtIssuer(Written):
     """An OpenID Connect issuer; `audience` is declared only where tokens are not made for the endpoint's own URL."""
 
     jwt: Url
+    jwks: Maybe[Url] = None
     audience: Maybe[Text] = None
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "ES256"]
+    scopes: list[Scope] = []
 
 
 class ProxyIssuer(Written):

@@ -51,7 +51,7 @@ class Desk:
         snapshot = self.active.snapshot
         if snapshot is None:
             raise not_ready()
-        principal = snapshot.keyring.principal(LOCAL, self.active.today)
+        principal = snapshot.keyring.principal(LOCAL, self.active.now)
         if principal is None:
             raise unauthenticated()
         return Caller(LOCAL, principal)

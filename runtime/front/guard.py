@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,9 +18,9 @@ _OWS = " \t"
 class HeadError(Exception):
     """A request refused for its head: HTTP status, JSON-RPC code, and what is wrong."""
 
-    def __init__(self, status: int, message: str, code: int = INVALID_REQUEST) -> None:
+    def __init__(self, status: int, message: str, code: int = INVALID_REQUEST, why: str = "unusable_head") -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.why = status, code, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,25 @@ class Binding:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
 
+    @property
+    def origin(self) -> str:
+        """The base URL of the address."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
-def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name, without surrounding blanks; raises ``HeadError`` for one that must not come twice."""
+
+def read_headers(lines: Iterable[tuple[bytes, bytes]], single: Collection[str] = ()) -> dict[str, str]:
+    """Headers by lower-case name, without surrounding blanks; raises ``HeadError`` for one that must not come twice.
+
+    ``single`` are further such headers.
+    """
     found: dict[str, str] = {}
     for raw_name, raw_value in lines:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_OWS)
         if name not in found:
             found[name] = value
-        elif name in _SINGLE or name.startswith("mcp-"):
+        elif name in _SINGLE or name in single or name.startswith("mcp-"):
             code = HEADER_MISMATCH if name.startswith("mcp-") else INVALID_REQUEST
-            raise HeadError(400, f"header `{name[:100]}` came more than once", code)
+            raise HeadError(400, f"header `{name[:100]}` came more than once", code, "repeated_header")
         else:
             found[name] = f"{found[name]}, {value}"
     return found
@@ -69,7 +77,7 @@ def check_host(seen: Approach, scope: Scope, binding: Binding, settings: Setting
         if authority in (public.netloc.lower(), (public.hostname or "").lower()):
             return
     if host not in allowed and not (is_loopback(host) and (binding.loopback or is_loopback(seen.peer or ""))):
-        raise HeadError(421, "the Host header does not name this server")
+        raise HeadError(421, "the Host header does not name this server", why="foreign_host")
 
 
 def check_origin(seen: Approach, settings: Settings | None) -> None:
@@ -81,7 +89,7 @@ def check_origin(seen: Approach, settings: Settings | None) -> None:
     same = parts.scheme in ("http", "https") and parts.netloc.lower() == seen.headers.get("host", "").lower()
     allowed = settings.allowed_origins if settings is not None else ()
     if not (same and host_of(parts.netloc)) and origin not in allowed:
-        raise HeadError(403, "the Origin is not allowed")
+        raise HeadError(403, "the Origin is not allowed", why="foreign_origin")
 
 
 def check_post(headers: dict[str, str]) -> None:

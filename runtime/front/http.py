@@ -5,17 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from meshplan.runtime.errors import INVALID_REQUEST, RpcError, not_ready, unauthenticated
+from meshplan.runtime.errors import (
+    INVALID_REQUEST,
+    RpcError,
+    insufficient_scope,
+    issuer_unavailable,
+    not_ready,
+    unauthenticated,
+)
 from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
 from meshplan.runtime.front.asgi import BodyError, Receive, Scope, Send, read_body, respond
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
 from meshplan.runtime.front.sessions import Sessions
-from meshplan.runtime.principal import CHALLENGE, Approach, Caller, UnauthenticatedError, authenticate
+from meshplan.runtime.identity import metadata
+from meshplan.runtime.identity.door import Door
+from meshplan.runtime.identity.issuers import Issuers
+from meshplan.runtime.identity.metadata import ENDPOINTS
+from meshplan.runtime.identity.verifier import Verifier
+from meshplan.runtime.principal import CHALLENGE, Approach, Caller, UnauthenticatedError
 from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_VERSION_HEADER
+from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Status
 
-PREFIX = "/mcp/"
+MAX_NAME = 100
+"""How much of an endpoint's name a record of a refusal keeps."""
 _BODY_ERRORS = {408: "the body took too long", 413: "the body is too large", 499: "the client left"}
 
 
@@ -28,6 +42,7 @@ class HttpFront:
     binding: Binding
     local_secret: str | None = None
     sessions: Sessions = field(default_factory=Sessions)
+    verifier: Verifier = field(default_factory=lambda: Verifier(Issuers()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI 3.0; anything but HTTP is not for us."""
@@ -37,34 +52,36 @@ class HttpFront:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope["path"])
         try:
-            headers = guard.read_headers(scope["headers"])
-            seen = guard.approach(scope, headers)
             snapshot = self.desk.active.snapshot
+            headers = guard.read_headers(scope["headers"], snapshot.keyring.proxies if snapshot else ())
+            seen = guard.approach(scope, headers)
             settings = snapshot.plan.runtime if snapshot else None
             guard.check_host(seen, scope, self.binding, settings)
             guard.check_origin(seen, settings)
-            path, method = str(scope["path"]), str(scope["method"])
-            if path.startswith(PREFIX):
-                await self._endpoint(path.removeprefix(PREFIX), method, seen, headers, receive, send)
+            if path.startswith(ENDPOINTS):
+                await self._endpoint(path.removeprefix(ENDPOINTS), scope, seen, headers, receive, send)
             else:
-                await self._page(path, method, seen, send)
+                await self._page(path, scope, seen, send)
         except HeadError as error:
-            body = jsonrpc.error_text(None, RpcError(error.code, str(error)))
-            await respond(send, error.status, body)
+            if path.startswith(ENDPOINTS):
+                self.desk.invoker.turn_away(path.removeprefix(ENDPOINTS)[:MAX_NAME], error.why, "invalid")
+            await respond(send, error.status, jsonrpc.error_text(None, RpcError(error.code, str(error))))
         except UnauthenticatedError as error:
-            body = jsonrpc.error_text(None, unauthenticated())
-            await respond(send, 401, body, headers={"www-authenticate": error.challenge})
+            challenge = {"www-authenticate": error.challenge} if error.status in (401, 403) else {}
+            await respond(send, error.status, jsonrpc.error_text(None, _answer(error)), headers=challenge)
 
     async def _endpoint(
-        self, name: str, method: str, seen: Approach, headers: dict[str, str], receive: Receive, send: Send
+        self, name: str, scope: Scope, seen: Approach, headers: dict[str, str], receive: Receive, send: Send
     ) -> None:
-        snapshot = self.desk.active.snapshot
+        method, snapshot = str(scope["method"]), self.desk.active.snapshot
         if snapshot is None:
             await respond(send, 503, jsonrpc.error_text(None, not_ready()))
             return
-        caller = self._authenticate(name, seen)
+        caller = await self._authenticate(snapshot, name, scope, seen)
         if name not in snapshot.endpoints:
+            self.desk.invoker.turn_away(name[:MAX_NAME], "no_such_endpoint", "denied")
             await respond(send, 404, jsonrpc.error_text(None, RpcError(INVALID_REQUEST, "there is no such endpoint")))
             return
         version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
@@ -95,29 +112,58 @@ class HttpFront:
                 self.desk, visit.endpoint, visit.caller, visit.headers, body, visit.receive, visit.send
             )
 
-    def _authenticate(self, endpoint: str, seen: Approach) -> Caller:
-        snapshot = self.desk.active.snapshot
-        if snapshot is None:
-            raise UnauthenticatedError(CHALLENGE, "no_plan")
+    async def _authenticate(self, snapshot: Snapshot, endpoint: str, scope: Scope, seen: Approach) -> Caller:
+        door = Door(
+            endpoint, snapshot.keyring, self.verifier, snapshot.plan.runtime, self._base(snapshot), self.local_secret
+        )
         try:
-            return authenticate(snapshot.keyring, seen, self.local_secret, self.desk.active.today)
+            return await door.admit(seen, scope.get("query_string", b""), self.desk.active.now)
         except UnauthenticatedError as error:
-            self.desk.invoker.turn_away(endpoint, error.why)
+            self.desk.invoker.turn_away(endpoint[:MAX_NAME], error.why)
             raise
 
-    async def _page(self, path: str, method: str, seen: Approach, send: Send) -> None:
-        if path not in ("/healthz", "/readyz", "/status"):
+    def _base(self, snapshot: Snapshot) -> str | None:
+        """What the mesh is reached by: as declared, else where it listens on this machine; never what Host says."""
+        return snapshot.plan.runtime.public_url or (self.binding.origin if self.binding.loopback else None)
+
+    async def _page(self, path: str, scope: Scope, seen: Approach, send: Send) -> None:
+        snapshot = self.desk.active.snapshot
+        about = self._metadata(path, snapshot) if path.startswith(metadata.WELL_KNOWN) and snapshot else None
+        if about is None and path not in ("/healthz", "/readyz", "/status"):
             await respond(send, 404, b"not found\n", "text/plain; charset=utf-8")
-        elif method != "GET":
+        elif scope["method"] != "GET":
             await respond(send, 405, headers={"allow": "GET"})
+        elif about is not None:
+            await respond(send, 200, about)
         elif path == "/status":
             if not seen.local:
-                self._authenticate("", seen)
+                if snapshot is None:
+                    raise UnauthenticatedError(CHALLENGE, "no_plan")
+                await self._authenticate(snapshot, "", scope, seen)
             await respond(send, 200, json.dumps(self.status.report()).encode() + b"\n")
         else:
             fine = path == "/healthz" or self.status.ready
             text = b"ok\n" if fine else b"no plan is active\n"
             await respond(send, 200 if fine else 503, text, "text/plain; charset=utf-8")
+
+    def _metadata(self, path: str, snapshot: Snapshot) -> bytes | None:
+        """The protected-resource metadata at its path; at the root only where there is one endpoint."""
+        base = self._base(snapshot)
+        name = metadata.endpoint_at(base, path)
+        if path == metadata.WELL_KNOWN and len(snapshot.endpoints) == 1:
+            name = next(iter(snapshot.endpoints))
+        found = metadata.document(base, name, snapshot.keyring.issuers.values()) if name else None
+        return None if found is None else json.dumps(found).encode() + b"\n"
+
+
+def _answer(error: UnauthenticatedError) -> RpcError:
+    if error.status == 403:
+        return insufficient_scope()
+    if error.status == 503:
+        return issuer_unavailable()
+    if error.status == 400:
+        return RpcError(INVALID_REQUEST, "the request does not present one credential in its proper place")
+    return unauthenticated()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -47,6 +47,8 @@ class Draft:
     grants: list[Grant] = field(default_factory=list)
     keys: dict[str, Key] = field(default_factory=dict)
     local: tuple[str, ...] | None = None
+    identity: dict = field(default_factory=dict)
+    trusted_proxies: tuple[str, ...] = ()
     listen: str = "127.0.0.1:0"
     public_url: str | None = None
     origins: tuple[str, ...] = ()
@@ -128,9 +130,13 @@ class Draft:
             capabilities=self.capabilities,
             endpoints=endpoints,
             access=Access(rules=self.rules, roles=self.roles, grants=tuple(self.grants)),
-            identity=Identity(keys=self.keys, local=self.local),
+            identity=Identity(keys=self.keys, local=self.local, **self.identity),
             runtime=Settings(
-                listen=self.listen, public_url=self.public_url, allowed_origins=self.origins, limits=self.limits
+                listen=self.listen,
+                public_url=self.public_url,
+                allowed_origins=self.origins,
+                trusted_proxies=self.trusted_proxies,
+                limits=self.limits,
             ),
         )
         return seal(plan, self.definitions, {})

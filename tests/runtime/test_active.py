@@ -1,7 +1,7 @@
 """Who hears of what when the plan or a live server changes."""
 
 import hashlib
-from datetime import date
+from datetime import UTC, datetime
 
 import anyio
 from plans import simple
@@ -15,7 +15,7 @@ METHOD = "notifications/resources/list_changed"
 
 def caller(active, name="ann"):
     credential = hashlib.sha256(f"secret-{name}".encode()).hexdigest()
-    return Caller(credential, active.snapshot.keyring.principal(credential, date(2026, 5, 1)))
+    return Caller(credential, active.snapshot.keyring.principal(credential, datetime(2026, 5, 1, tzinfo=UTC)))
 
 
 async def heard(watcher):

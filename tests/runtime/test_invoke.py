@@ -31,7 +31,7 @@ class Bench:
 
     async def call(self, method, params=None, *, key="ann", era="modern", **more):
         digest = hashlib.sha256(f"secret-{key}".encode()).hexdigest()
-        principal = self.active.snapshot.keyring.principal(digest, self.active.today)
+        principal = self.active.snapshot.keyring.principal(digest, self.active.now)
         caller = Caller(digest, principal)
         call = Call(endpoint="dev", caller=caller, era=era, method=method, params=params or {}, **more)
         result = await self.invoker.invoke(call)

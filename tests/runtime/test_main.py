@@ -16,7 +16,7 @@ from sites import ACCEPT, bearer, request
 
 from meshplan.runtime.app import StartError, binding_of, listen_on
 from meshplan.runtime.front.guard import Binding
-from meshplan.runtime.principal import LOCAL_FILE
+from meshplan.runtime.identity.local import LOCAL_FILE
 from meshplan.schemas.bundle import pack
 
 INITIALIZE = request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})

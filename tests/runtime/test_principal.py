@@ -1,65 +1,120 @@
-"""Keys with their expiry, and the file of the local secret."""
+"""Keys with their expiry, and what the claims of an issuer prove."""
 
 import hashlib
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 
-from meshplan.runtime.principal import (
-    LOCAL_FILE,
-    Approach,
-    Keyring,
-    LocalSecretError,
-    UnauthenticatedError,
-    authenticate,
-    ensure_local_secret,
-    is_loopback,
-)
-from meshplan.schemas.plan import Identity, Key
+from meshplan.runtime.identity.token import RejectedError, Token
+from meshplan.runtime.principal import LOCAL, Bearer, Keyring, Vouched, is_loopback
+from meshplan.schemas.plan import Claim, Identity, JwtIssuer, Key, ProxyIssuer, UserClaim
 
-TODAY = date(2026, 5, 1)
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+TOP = hashlib.sha256(b"top").hexdigest()
+CORP = JwtIssuer(url="https://idp.example", audience=None, algorithms=("RS256",), scopes=("mesh",))
+RESOURCE = "https://mesh.example/mcp/dev"
 
 
-def keyring(expires=None, local=None):
-    key = Key(sha256=hashlib.sha256(b"top").hexdigest(), subjects=("team:a",), expires=expires)
-    return Keyring(Identity(keys={"ci": key}, local=local))
+def keyring(expires=None, local=None, exclusive=()):
+    key = Key(sha256=TOP, subjects=("team:a", "team:b"), expires=expires)
+    claims = (
+        Claim(subject="team:eng", issuer="corp", claim="groups", test="has", value="eng"),
+        Claim(subject="agent:copilot", issuer="corp", claim="azp", test="is", value="copilot"),
+        Claim(subject="team:other", issuer="other", claim="groups", test="has", value="eng"),
+        Claim(subject="agent:robot", issuer="edge", claim="sub", test="is", value="CN=robot"),
+    )
+    issuers = {"corp": CORP, "edge": ProxyIssuer(header="X-Subject")}
+    users = UserClaim(issuer="corp", claim="email")
+    return Keyring(
+        Identity(keys={"ci": key}, local=local, issuers=issuers, users=users, claims=claims, exclusive=exclusive)
+    )
 
 
-def come(ring, token, *, peer="127.0.0.1", host="localhost:1", secret=None, **more):
-    headers = {"authorization": f"Bearer {token}", "host": host, **more}
-    return authenticate(ring, Approach(headers, peer), secret, TODAY)
+def bearer(resource=RESOURCE, **more):
+    claims = {"scope": "mesh other", **more.pop("claims", {})}
+    given = {
+        "issuer": CORP.url, "subject": "7", "audience": frozenset({RESOURCE}), "algorithm": "RS256",
+        "expires": NOW.timestamp() + 60, "starts": 0.0, "generation": 1, "claims": claims, "text": "",
+    }  # fmt: skip
+    return Bearer(Token(**{**given, **more}), resource)
+
+
+def why(ring, credential):
+    with pytest.raises(RejectedError) as caught:
+        ring.judge(credential, NOW)
+    assert ring.principal(credential, NOW) is None
+    return caught.value.why
 
 
 def test_a_key_proves_its_subjects():
-    caller = come(keyring(), "top")
-    assert caller.owner == ("key", "ci")
-    assert caller.principal.subjects == {"team:a"}
+    principal = keyring().judge(TOP, NOW)
+    assert (principal.issuer, principal.sub, principal.subjects) == ("key", "ci", {"team:a", "team:b"})
 
 
 @pytest.mark.parametrize(("expires", "valid"), [("2026-05-02", True), ("2026-05-01", False), ("2026-04-01", False)])
 def test_a_key_ends_when_its_day_begins(expires, valid):
-    ring = keyring(expires)
     if valid:
-        assert come(ring, "top").owner == ("key", "ci")
+        assert keyring(expires).judge(TOP, NOW).sub == "ci"
     else:
-        with pytest.raises(UnauthenticatedError):
-            come(ring, "top")
+        assert why(keyring(expires), TOP) == "key_expired"
 
 
-@pytest.mark.parametrize("token", ["", "Top", "top ", "x" * 5000, hashlib.sha256(b"top").hexdigest(), "local"])
-def test_anything_else_proves_nothing(token):
-    with pytest.raises(UnauthenticatedError):
-        come(keyring(local=("user:me",)), token if token != "top " else "top x")
+@pytest.mark.parametrize("digest", ["", "top", LOCAL, hashlib.sha256(b"Top").hexdigest(), TOP.upper()])
+def test_anything_else_proves_nothing(digest):
+    assert why(keyring(), digest) in ("unknown_key", "no_local_profile")
 
 
-def test_the_local_secret_is_for_this_machine_without_anything_between():
-    ring, secret = keyring(local=("user:me",)), "s" * 40
-    assert come(ring, secret, secret=secret).owner == ("local", "local")
-    for wrong in ({"peer": "10.0.0.1"}, {"host": "mesh.example"}, {"peer": None}, {"via": "1.1 x"}):
-        with pytest.raises(UnauthenticatedError):
-            come(ring, secret, secret=secret, **wrong)
-    with pytest.raises(UnauthenticatedError):
-        come(keyring(local=None), secret, secret=secret)
+def test_a_user_acts_through_an_agent_where_the_claims_say_both():
+    found = keyring().judge(bearer(claims={"email": "ana@x", "groups": ["eng", "x"], "azp": "copilot"}), NOW)
+    assert found.subjects == {"user:ana@x", "team:eng", "agent:copilot"}
+    assert found.delegated
+    assert (found.issuer, found.sub) == (CORP.url, "7")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"groups": "eng"},
+        {"groups": "eng ext"},
+        {"groups": {"eng": True}},
+        {"groups": [["eng"]]},
+        {"groups": ["Eng", "eng ", "engineering", None, 1]},
+        {"azp": ["copilot"]},
+        {"email": ["ana"]},
+        {"email": ""},
+        {"teams": ["eng"], "team": "eng", "subjects": ["team:eng"]},
+    ],
+)
+def test_values_that_nobody_declared_prove_nothing(claims):
+    assert keyring().judge(bearer(claims=claims), NOW).subjects == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"issuer": "https://idp.example/"}, "unknown_issuer"),
+        ({"algorithm": "ES256"}, "algorithm_not_allowed"),
+        ({"audience": frozenset({RESOURCE + "/"})}, "wrong_audience"),
+        ({"resource": None}, "wrong_audience"),
+        ({"claims": {"scope": "mes"}}, "insufficient_scope"),
+        ({"expires": NOW.timestamp() - 31}, "token_expired"),
+        ({"starts": NOW.timestamp() + 31}, "token_not_yet_valid"),
+    ],
+)
+def test_a_token_that_the_plan_does_not_take(wrong, reason):
+    assert why(keyring(), bearer(**wrong)) == reason
+
+
+def test_what_a_proxy_vouches_for_is_a_principal_of_its_own():
+    found = keyring().judge(Vouched("edge", "CN=robot"), NOW)
+    assert (found.issuer, found.sub, found.subjects) == ("proxy:edge", "CN=robot", {"agent:robot"})
+    assert why(keyring(), Vouched("corp", "CN=robot")) == "unknown_issuer"
+
+
+def test_nobody_has_two_subjects_that_exclude_each_other():
+    ring = keyring(exclusive=((("team:a",), ("team:b",)),))
+    assert why(ring, TOP) == "exclusive_subjects"
+    assert keyring(exclusive=((("team:a",), ("team:eng",)),)).judge(TOP, NOW)
 
 
 @pytest.mark.parametrize(
@@ -75,33 +130,3 @@ def test_the_local_secret_is_for_this_machine_without_anything_between():
 )
 def test_loopback(host, loopback):
     assert is_loopback(host) is loopback
-
-
-def test_the_secret_is_made_once_and_only_for_its_owner(tmp_path):
-    secret = ensure_local_secret(tmp_path)
-    path = tmp_path / LOCAL_FILE
-    assert len(secret) > 40
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert ensure_local_secret(tmp_path) == secret
-    assert list(path.parent.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_secret_that_others_can_read_is_refused(tmp_path, mode):
-    ensure_local_secret(tmp_path)
-    (tmp_path / LOCAL_FILE).chmod(mode)
-    with pytest.raises(LocalSecretError):
-        ensure_local_secret(tmp_path)
-
-
-def test_a_secret_that_is_a_link_or_empty_is_refused(tmp_path):
-    path = tmp_path / LOCAL_FILE
-    path.parent.mkdir()
-    path.symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere").write_text("x" * 50)
-    with pytest.raises(OSError, match="symbolic"):
-        ensure_local_secret(tmp_path)
-    path.unlink()
-    path.touch(0o600)
-    with pytest.raises(LocalSecretError):
-        ensure_local_secret(tmp_path)

@@ -26,6 +26,8 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Identity.exclusive": ("Subjects of which nobody has two.", [[{"team": "engineering"}, {"team": "contractors"}]]),
     "JwtIssuer.jwt": ("URL of the OpenID Connect issuer.", "https://idp.example"),
     "JwtIssuer.audience": ("Whom tokens must be for, where that is not the endpoint's own URL.", "mesh"),
+    "JwtIssuer.jwks": ("Where the issuer's keys are, where it publishes no metadata.", "https://idp.example/keys"),
+    "JwtIssuer.scopes": ("Scopes that every token must have.", ["mesh"]),
     "JwtIssuer.algorithms": ("Signature algorithms that are taken.", ["RS256", "ES256"]),
     "ProxyIssuer.proxy_header": ("Header in which a trusted proxy names the client.", "X-Client-Subject"),
     "Subject.description": ("Who they are, for people.", "the support desk"),

@@ -1,0 +1,1 @@
+"""Who is calling: declared issuers and their keys, tokens, and what the mesh says of itself as a protected resource."""
