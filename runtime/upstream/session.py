@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,6 @@ ASKER_SECONDS = 5.0
 
 DRAIN_SECONDS = 120.0
 """How long a connection that is replaced may wait for its running requests."""
-
-_OF_ROUNDS = frozenset({"inputResponses", "requestState"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +108,8 @@ class Session:
         """Forward one request; raises ``UpstreamFailure``, and ``SessionLost`` where the server did not execute it."""
         if self.gone.is_set() or self.negotiated is None:
             raise SessionLost("the connection has ended")
-        if not self.negotiated.modern and _OF_ROUNDS & request.params.keys():
-            raise UpstreamRefusal(sdk.INVALID_PARAMS, "no call of this server waits for that input")
+        if not self.negotiated.modern:
+            request = _without_rounds(request)
         version = self.negotiated.protocol_version
         self._tokens += 1
         token = f"meshplan-{self._tokens}" if request.wants_progress else None
@@ -301,3 +299,12 @@ class Session:
 
 async def _ignore(_context: object, _method: str, _params: Mapping[str, Any] | None) -> None:
     """Every notification has been dealt with in wire order before."""
+
+
+def _without_rounds(request: UpstreamRequest) -> UpstreamRequest:
+    """The request for an older server, which knows no rounds: answers to nothing are left out, a state means nothing."""
+    if "requestState" in request.params:
+        raise UpstreamRefusal(sdk.INVALID_PARAMS, "no call of this server waits for that input")
+    if "inputResponses" not in request.params:
+        return request
+    return replace(request, params={name: v for name, v in request.params.items() if name != "inputResponses"})

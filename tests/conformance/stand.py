@@ -141,7 +141,8 @@ def mesh(folder, kind):
     words = ["--pointer", pointer, *(["--bare"] if kind.bare else []), *(["--legacy"] if kind.legacy else [])]
     with ExitStack() as stack:
         upstream = stack.enter_context(fixture(folder, *words))
-        publish_both(folder, kind, f"http: http://127.0.0.1:{upstream}/mcp", pointer)
+        sessions = ", sessions: per_client" if kind.legacy else ""
+        publish_both(folder, kind, f"http: http://127.0.0.1:{upstream}/mcp{sessions}", pointer)
         port, log = free_port(), folder / "mesh.log"
         command = [*MESH, "serve", "--store", folder / ".mesh/store", "--listen", f"127.0.0.1:{port}"]
         wait_for(port, stack.enter_context(process(*command, cwd=folder, log=log)), log)
