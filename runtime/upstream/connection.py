@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.abc
@@ -17,15 +17,20 @@ import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
+from meshplan.runtime.upstream.modern_http import ModernSession
 from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRequest
 from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
-from meshplan.schemas.plan import Transport
+from meshplan.schemas.plan import HttpTransport, Transport
 
 if TYPE_CHECKING:
     import httpx2
 
     from meshplan.runtime.upstream.envelope import Negotiated
     from meshplan.runtime.upstream.session import Session
+
+    Link = Session | ModernSession
+
+T = TypeVar("T")
 
 HTTP_CONNECT_SECONDS, STDIO_CONNECT_SECONDS = 30.0, 60.0
 """For one attempt; a package runner may have to install the server first."""
@@ -50,7 +55,7 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.done = anyio.Event()
-        self.session: Session | None = None
+        self.session: Link | None = None
         self.failure: Unavailable | None = None
 
     @property
@@ -106,17 +111,27 @@ class UpstreamServer:
             self.ended.set()
 
     async def request(self, request: UpstreamRequest) -> dict[str, Any]:
-        """See ``port.Upstream``: a request that certainly was not executed is sent once more on a new connection."""
+        """See ``port.Upstream``."""
+        return await self._attempted(request, _ask)
+
+    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+        """See ``port.Upstream``."""
+        return await self._attempted(request, _pass)
+
+    async def _attempted(
+        self, request: UpstreamRequest, send: Callable[[Link, UpstreamRequest, float], Awaitable[T]]
+    ) -> T:
+        """A request that certainly was not executed is sent once more on a new connection."""
         deadline = anyio.current_time() + request.timeout
         self._running, self._begun = self._running + 1, self._begun + 1
         try:
             session = await self._connected(deadline, request.timeout)
             try:
-                return await session.request(request, deadline)
+                return await send(session, request, deadline)
             except SessionLost as lost:
                 session.retire(lost.again())
             session = await self._connected(deadline, request.timeout)
-            return await session.request(request, deadline)
+            return await send(session, request, deadline)
         finally:
             self._running -= 1
             if self._running == 0:
@@ -164,7 +179,7 @@ class UpstreamServer:
         """Close the connection and end ``run``, without waiting for requests."""
         self._stopping.set()
 
-    async def _connected(self, deadline: float, seconds: float) -> Session:
+    async def _connected(self, deadline: float, seconds: float) -> Link:
         """The open connection; asks for a new attempt where the last one is over, and waits for it."""
         if self._stopping.is_set():
             raise _closed()
@@ -172,6 +187,8 @@ class UpstreamServer:
         if attempt.over:
             attempt = self._attempt = _Attempt()
             self._wake.set()
+        if isinstance(attempt.session, ModernSession):
+            return attempt.session
         with anyio.CancelScope(deadline=deadline):
             await attempt.done.wait()
         if attempt.failure is not None:
@@ -197,11 +214,31 @@ class UpstreamServer:
                 failures += 1
             await self._pause(attempt, failures)
 
-    async def _open(self, tasks: anyio.abc.TaskGroup, attempt: _Attempt) -> Session | None:
+    async def _open(self, tasks: anyio.abc.TaskGroup, attempt: _Attempt) -> Link | None:
         """Try once; the connection where that succeeded."""
-        # The SDK costs half a second to import: not on the event loop, and only where a server exists.
-        module = await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
+        session = await self._meet(tasks)
+        if session.negotiated is None:
+            attempt.failure = session.failure or Unavailable("the connection failed")
+            self._error = attempt.failure.reason
+            await session.closed.wait()
+        else:
+            attempt.session, self._error = session, None
+            if self._surroundings.on_connected is not None and self.client is None:
+                self._surroundings.on_connected(self.name)
+        attempt.done.set()
+        return attempt.session
+
+    async def _meet(self, tasks: anyio.abc.TaskGroup) -> Link:
+        """Start the connection that the server's transport and era want, and wait until it is open or has failed."""
         around = self._surroundings
+        if isinstance(self.transport, HttpTransport):
+            plain = ModernSession(self.name, self.transport, around.secrets, around.on_list_changed)
+            tasks.start_soon(self._keep, plain)
+            await plain.ready.wait()
+            if not plain.with_sessions:
+                return plain
+        # The SDK costs half a second to import: not on the event loop, and only where such a server exists.
+        module = await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
         session: Session = module.Session(
             module.Place(
                 self.name,
@@ -217,16 +254,7 @@ class UpstreamServer:
         )
         tasks.start_soon(self._keep, session)
         await session.ready.wait()
-        if session.negotiated is None:
-            attempt.failure = session.failure or Unavailable("the connection failed")
-            self._error = attempt.failure.reason
-            await session.closed.wait()
-        else:
-            attempt.session, self._error = session, None
-            if self._surroundings.on_connected is not None and self.client is None:
-                self._surroundings.on_connected(self.name)
-        attempt.done.set()
-        return attempt.session
+        return session
 
     def _refuse_ask(self) -> None:
         if not self.refused_asks:
@@ -234,7 +262,7 @@ class UpstreamServer:
             _log.warning("server `%s` asked its client for something, which was refused%s", self.name, advice)
         self.refused_asks += 1
 
-    async def _keep(self, session: Session) -> None:
+    async def _keep(self, session: Link) -> None:
         """Run one connection; what breaks in it, even by a fault of the SDK or ours, is the end of that connection."""
         try:
             await session.run(within=STDIO_CONNECT_SECONDS if self.transport.kind == "stdio" else HTTP_CONNECT_SECONDS)
@@ -252,6 +280,16 @@ class UpstreamServer:
         self._wake = anyio.Event()
         if self._attempt is attempt:
             self._attempt = _Attempt()
+
+
+async def _ask(link: Link, request: UpstreamRequest, deadline: float) -> dict[str, Any]:
+    return await link.request(request, deadline)
+
+
+async def _pass(link: Link, request: UpstreamRequest, deadline: float) -> dict[str, Any] | bytes:
+    if isinstance(link, ModernSession):
+        return await link.forward(request, deadline)
+    return await link.request(request, deadline)
 
 
 def _closed() -> Unavailable:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from meshplan.runtime.upstream import sdk
-from meshplan.runtime.upstream.http import MARK
+from meshplan.runtime import protocol
+from meshplan.runtime.upstream.exchange import MARK
 from meshplan.runtime.upstream.port import UpstreamRequest
 
 CLIENT_INFO: Final[dict[str, Any]] = {"name": "meshplan", "version": "0.1.0"}
@@ -28,7 +28,7 @@ class Negotiated:
     @property
     def modern(self) -> bool:
         """Whether requests carry their own envelope (2026-07-28 and later), instead of a session's."""
-        return self.protocol_version in sdk.MODERN_PROTOCOL_VERSIONS
+        return self.protocol_version in protocol.MODERN_PROTOCOL_VERSIONS
 
 
 def wire_params(request: UpstreamRequest, version: str, token: str | None) -> dict[str, Any]:
@@ -39,12 +39,12 @@ def wire_params(request: UpstreamRequest, version: str, token: str | None) -> di
     meta.pop("progressToken", None)
     if token is not None:
         meta["progressToken"] = token
-    if version in sdk.MODERN_PROTOCOL_VERSIONS:
-        meta[sdk.PROTOCOL_VERSION_META_KEY] = version
-        meta[sdk.CLIENT_CAPABILITIES_META_KEY] = dict(request.client_capabilities)
-        meta[sdk.CLIENT_INFO_META_KEY] = dict(CLIENT_INFO if request.client_info is None else request.client_info)
+    if version in protocol.MODERN_PROTOCOL_VERSIONS:
+        meta[protocol.PROTOCOL_VERSION_META_KEY] = version
+        meta[protocol.CLIENT_CAPABILITIES_META_KEY] = dict(request.client_capabilities)
+        meta[protocol.CLIENT_INFO_META_KEY] = dict(CLIENT_INFO if request.client_info is None else request.client_info)
         if request.log_level is not None:
-            meta[sdk.LOG_LEVEL_META_KEY] = request.log_level
+            meta[protocol.LOG_LEVEL_META_KEY] = request.log_level
     params["_meta"] = meta
     return params
 
@@ -53,14 +53,14 @@ def wire_headers(method: str, params: dict[str, Any], version: str, extra: dict[
     """The headers that mirror a request to an HTTP server (SEP-2243), and our mark for the layer below."""
     if method == "initialize":
         return {MARK: "1"}
-    headers = {sdk.MCP_PROTOCOL_VERSION_HEADER: version, MARK: "1"}
-    if version not in sdk.MODERN_PROTOCOL_VERSIONS:
+    headers = {protocol.MCP_PROTOCOL_VERSION_HEADER: version, MARK: "1"}
+    if version not in protocol.MODERN_PROTOCOL_VERSIONS:
         return headers
-    headers[sdk.MCP_METHOD_HEADER] = method
-    key = "taskId" if method.startswith("tasks/") else sdk.NAME_BEARING_METHODS.get(method)
+    headers[protocol.MCP_METHOD_HEADER] = method
+    key = "taskId" if method.startswith("tasks/") else protocol.NAME_BEARING_METHODS.get(method)
     name = params.get(key) if key is not None else None
     if isinstance(name, str):
-        headers[sdk.MCP_NAME_HEADER] = sdk.encode_header_value(name)
+        headers[protocol.MCP_NAME_HEADER] = protocol.encode_header_value(name)
     return {**headers, **{k: v for k, v in extra.items() if k.lower().startswith("mcp-param-")}}
 
 

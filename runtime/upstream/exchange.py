@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
 from meshplan.runtime.upstream.failures import Unavailable
 from meshplan.runtime.upstream.port import OnAsk, UpstreamFailure
+
+MARK: Final = "x-meshplan-exchange"
+"""Set on a message that waits for an answer, and taken off before it leaves: other messages share its context."""
 
 INBOX_SIZE = 256
 """Notifications that wait for a slow caller; more are dropped, since progress and logs are advice."""

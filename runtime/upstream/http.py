@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any, Final, cast
 
 import anyio
 import httpx2
 
 from meshplan.runtime.secrets import SecretError, Secrets
-from meshplan.runtime.upstream.exchange import CURRENT, Exchange
+from meshplan.runtime.upstream.credentials import SESSION_HEADER, Credentials
+from meshplan.runtime.upstream.exchange import CURRENT, MARK, Exchange
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SecretUnavailable, SessionLost, Unavailable
-from meshplan.schemas.plan import BasicAuth, BearerAuth, HeaderAuth, HttpTransport, Value
-
-MARK: Final = "x-meshplan-exchange"
-"""Set on a message that waits for an answer, and taken off before it leaves: other messages share its context."""
+from meshplan.schemas.plan import HttpTransport
 
 CONNECT_SECONDS: Final = 10.0
 ASIDE_SECONDS: Final = 5.0
@@ -29,15 +25,10 @@ ASIDE_SECONDS: Final = 5.0
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 MAX_ERROR_BYTES: Final = 64 * 1024
-SESSION_HEADER: Final = "mcp-session-id"
 
 # Idle connections are let go before the common servers (uvicorn, Node: 5 s) do it: a POST that races with the
 # server's close cannot be repeated safely.
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=512, keepalive_expiry=4.0)
-_OURS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
-    | {SESSION_HEADER, "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
-)
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _METHOD_NOT_FOUND = -32601
 _SESSION_REFUSED = (-32000, -32600)
@@ -58,57 +49,6 @@ def client(transport: HttpTransport, secrets: Secrets, pool: httpx2.AsyncBaseTra
         max_redirects=0,
         trust_env=False,
     )
-
-
-class Credentials:
-    """The headers that the plan declares for one server, made from the values of their references.
-
-    Raises ``SecretError`` for a kind of authentication that is not implemented: nothing is sent without it.
-    """
-
-    def __init__(self, transport: HttpTransport, secrets: Secrets) -> None:
-        self._secrets = secrets
-        self._values: dict[str, tuple[Callable[[str], str], Value]] = {}
-        self._values |= {name: (_as_it_is, v) for name, v in transport.headers.items() if name.lower() not in _OURS}
-        match transport.auth:
-            case None:
-                pass
-            case BearerAuth(token=token):
-                self._values["Authorization"] = (_bearer, token)
-            case HeaderAuth(name=name, value=value):
-                self._values[name] = (_as_it_is, value)
-            case BasicAuth(user=user, password=password):
-                self._values["Authorization"] = (partial(_basic, user), password)
-            case other:
-                raise SecretError(f"authentication of kind `{other.kind}` is not implemented")
-
-    async def resolve(self) -> dict[str, str]:
-        """Header names and the values behind them, for the next request; raises ``SecretError``."""
-        return {name: await self._secrets.resolve(value) for name, (_, value) in self._values.items()}
-
-    async def refresh(self, rejected: dict[str, str]) -> dict[str, str]:
-        """The same after a 401, equal to what was rejected where nothing newer is known; raises ``SecretError``."""
-        return {name: await self._secrets.refresh(value, rejected[name]) for name, (_, value) in self._values.items()}
-
-    def headers(self, resolved: dict[str, str]) -> dict[str, str]:
-        """The headers that carry resolved values; raises ``SecretError``."""
-        headers = {name: self._values[name][0](value) for name, value in resolved.items()}
-        for name, text in headers.items():
-            if not (text.isascii() and text.isprintable()):
-                raise SecretError(f"the value for header `{name}` holds characters that a header cannot carry")
-        return headers
-
-
-def _as_it_is(value: str) -> str:
-    return value
-
-
-def _bearer(token: str) -> str:
-    return f"Bearer {token}"
-
-
-def _basic(user: str, password: str) -> str:
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 class Wire(httpx2.AsyncBaseTransport):

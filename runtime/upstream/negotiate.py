@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from meshplan.runtime.upstream import sdk
+from meshplan.runtime import protocol
 from meshplan.runtime.upstream.envelope import CLIENT_INFO, Negotiated, wire_params
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, SlowToConnect, Unavailable
 from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamRequest
@@ -38,17 +38,17 @@ async def negotiate(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
 
     ``capabilities`` are declared to an older server; a modern one is told with each request.
     """
-    version = sdk.LATEST_MODERN_VERSION
+    version = protocol.MODERN_PROTOCOL_VERSIONS[-1]
     for last in (False, True):
         try:
             found = await _probe(line, version)
         except UpstreamRefusal as refusal:
             found, named = None, _named_versions(refusal)
-            mutual = [v for v in sdk.MODERN_PROTOCOL_VERSIONS if v in named]
+            mutual = [v for v in protocol.MODERN_PROTOCOL_VERSIONS if v in named]
             if mutual and not last:
                 version = mutual[-1]
                 continue
-            if named and not named & {*sdk.HANDSHAKE_PROTOCOL_VERSIONS}:
+            if named and not named & {*protocol.HANDSHAKE_PROTOCOL_VERSIONS}:
                 raise ProtocolMismatch("speaks only protocol versions that we do not know") from None
         modern = _modern(found) if found is not None else None
         if modern is not None:
@@ -57,7 +57,7 @@ async def negotiate(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
             return await _handshake(line, capabilities)
         except UpstreamRefusal as refusal:
             # A probe that was answered too late for us has settled the era: the server then names its versions.
-            mutual = [v for v in sdk.MODERN_PROTOCOL_VERSIONS if v in _named_versions(refusal)]
+            mutual = [v for v in protocol.MODERN_PROTOCOL_VERSIONS if v in _named_versions(refusal)]
             if last or not mutual:
                 raise ProtocolMismatch(f"refused the handshake with JSON-RPC error {refusal.code}") from None
             version = mutual[-1]
@@ -83,24 +83,24 @@ async def _probe(line: Line, version: str) -> dict[str, Any] | None:
 def _modern(found: dict[str, Any]) -> Negotiated | None:
     """What a modern server said; ``None`` for one that answers the probe only to name versions with sessions."""
     versions = found.get("supportedVersions")
-    mutual = [v for v in sdk.MODERN_PROTOCOL_VERSIONS if isinstance(versions, list) and v in versions]
+    mutual = [v for v in protocol.MODERN_PROTOCOL_VERSIONS if isinstance(versions, list) and v in versions]
     if not mutual:
         return None
     meta = _object(found.get("_meta")) or {}
     return Negotiated(
         mutual[-1],
-        _object(meta.get(sdk.SERVER_INFO_META_KEY)),
+        _object(meta.get(protocol.SERVER_INFO_META_KEY)),
         _object(found.get("capabilities")) or {},
         _text(found.get("instructions")),
     )
 
 
 async def _handshake(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
-    version: Any = sdk.LATEST_HANDSHAKE_VERSION
+    version: Any = protocol.HANDSHAKE_PROTOCOL_VERSIONS[-1]
     params = {"protocolVersion": version, "capabilities": dict(capabilities), "clientInfo": CLIENT_INFO}
     found = await line.ask("initialize", params, version, None)
     version = found.get("protocolVersion")
-    if version not in sdk.HANDSHAKE_PROTOCOL_VERSIONS:
+    if version not in protocol.HANDSHAKE_PROTOCOL_VERSIONS:
         raise ProtocolMismatch("answered the handshake with a protocol version that we do not know")
     await line.tell("notifications/initialized", version)
     return Negotiated(
@@ -113,7 +113,7 @@ async def _handshake(line: Line, capabilities: Mapping[str, Any]) -> Negotiated:
 
 def _named_versions(refusal: UpstreamRefusal) -> set[str]:
     """The versions in the ``data.supported`` of error -32022; empty for any other error."""
-    data = _object(refusal.data) if refusal.code == sdk.UNSUPPORTED_PROTOCOL_VERSION else None
+    data = _object(refusal.data) if refusal.code == protocol.UNSUPPORTED_PROTOCOL_VERSION else None
     named = (data or {}).get("supported")
     return {v for v in cast("list[Any]", named) if isinstance(v, str)} if isinstance(named, list) else set()
 

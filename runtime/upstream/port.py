@@ -110,6 +110,10 @@ class Upstream(Protocol):
         """
         ...
 
+    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+        """As ``request``; where the upstream's own text is at hand, that: a JSON object on one line."""
+        ...
+
     def subscribe(self, uri: str, on_update: OnUpdate) -> AbstractAsyncContextManager[None]:
         """Hear of updates of one resource (the upstream's own URI) while the context is open.
 
