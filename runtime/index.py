@@ -50,6 +50,8 @@ class EndpointIndex:
     relays: Mapping[str, frozenset[str]]
     capabilities: Mapping[str, Any]
     upstream_resources: Mapping[tuple[str, str], Route]
+    renamed: frozenset[str] = frozenset()
+    """The servers some of whose URIs are shown under other names."""
 
     def templates(self) -> Mapping[str, Route]:
         """The resource templates by advertised text."""
@@ -104,6 +106,8 @@ def build_index(plan: Plan, definitions: Mapping[str, str], name: str) -> Endpoi
         relays=relays,
         capabilities=_capabilities(listed, endpoint, frozenset[str]().union(*relays.values())),
         upstream_resources={(r.server, r.name): r for r in routes["resource"].values()},
+        renamed=frozenset(endpoint.live)
+        | {r.server for kind in ("resource", "template") for r in routes[kind].values() if r.offer.name != r.name},
     )
 
 

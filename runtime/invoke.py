@@ -11,7 +11,7 @@ from typing import Any
 
 from anyio import get_cancelled_exc_class
 
-from meshplan.runtime import lists
+from meshplan.runtime import lists, passed
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.call import Call
 from meshplan.runtime.drift import DriftWatch
@@ -77,8 +77,7 @@ class Invoker:
         snapshot, trace, started = self._active.snapshot, Trace(), time.monotonic()
         outcome: Outcome = "unknown"
         try:
-            result = await self._run(snapshot, call, trace)
-            outcome = _outcome(result)
+            result, outcome = await self._run(snapshot, call, trace)
         except RpcError as error:
             outcome = _failed(error)
             trace.reason = error.why if isinstance(error, RefusedError) else trace.reason
@@ -97,19 +96,19 @@ class Invoker:
         digest = snapshot.digest if snapshot else None
         self._record(Attempt(now, digest, endpoint, None, "", outcome, 0.0, reason=why))
 
-    async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> Result:
+    async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> tuple[Result, Outcome]:
         if snapshot is None:
             raise not_ready()
         view = self._view(snapshot, call)
         with self._slot(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
             if call.method in lists.LIST_KINDS:
-                return await lists.answer(view, call, self._upstreams)
+                return await lists.answer(view, call, self._upstreams), "ok"
             resolve = RESOLVERS.get(call.method)
             if resolve is None:
                 raise method_not_found(call.method)
             target = resolve(view, call, trace)
             if target is None:
-                return for_era(call.method, NO_COMPLETION, legacy=call.legacy)
+                return for_era(call.method, NO_COMPLETION, legacy=call.legacy), "ok"
             self._check_drift(view, target, trace)
             return await self._forward(view, call, target, trace)
 
@@ -149,7 +148,7 @@ class Invoker:
             if not self._running[owner]:
                 del self._running[owner]
 
-    async def _forward(self, view: View, call: Call, target: Target, trace: Trace) -> dict[str, Any]:
+    async def _forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         request = UpstreamRequest(
             call.method,
             target.params,
@@ -174,7 +173,11 @@ class Invoker:
             raise unavailable(target.server, "it is being replaced") from None
         except UpstreamFailure as error:
             raise unavailable(target.server, str(error)) from None
-        return for_era(call.method, outward_uris(view.index, target.server, call.method, result), legacy=call.legacy)
+        if isinstance(result, bytes):
+            text, outcome = passed.shown(view.index, target.server, call.method, result, legacy=call.legacy)
+            return (passed.read(text) if outcome == "input_required" else text), outcome
+        found = outward_uris(view.index, target.server, call.method, result)
+        return for_era(call.method, found, legacy=call.legacy), _outcome(found)
 
     def _attempt(
         self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float
@@ -195,9 +198,7 @@ class Invoker:
         )
 
 
-def _outcome(result: Result) -> Outcome:
-    if isinstance(result, bytes):
-        return "ok"
+def _outcome(result: dict[str, Any]) -> Outcome:
     if result.get("resultType") == "input_required":
         return "input_required"
     return "tool_error" if result.get("isError") is True else "ok"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import anyio
 
+from meshplan.runtime import passed
 from meshplan.runtime.asks import answerable, question_params, relayed_capabilities
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
@@ -59,11 +60,15 @@ class Rounds:
 
     async def send(
         self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest, upstream: Upstream
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | bytes:
         """The server's result, or one that asks the client for input; raises ``UpstreamFailure`` and ``RpcError``."""
         per_client = view.snapshot.plan.servers[target.server].sessions == "per_client"
         if not per_client and _STATE not in call.params:
-            result = await upstream.request(request)
+            result = await upstream.forward(request)
+            if isinstance(result, bytes):
+                if not passed.asks(result):
+                    return result
+                result = passed.read(result)
             if result.get("resultType") != "input_required":
                 return result
             return await self._wrapped(view, call, target, trace, result)

@@ -77,6 +77,10 @@ class ClientSessions:
         with self._lease(request.client) as server:
             return await server.request(replace(request, timeout=left))
 
+    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+        """See ``port.Upstream``."""
+        return await (self._shared.forward(request) if request.client is None else self.request(request))
+
     @contextmanager
     def _lease(self, client: Client) -> Generator[UpstreamServer]:
         free = (lease for lease in self._leases if lease.client == client and not (client.alone and lease.users))

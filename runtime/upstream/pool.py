@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.clients import ClientSessions
@@ -53,6 +54,9 @@ class UpstreamPool:
         A server whose transport is equal keeps its connection. The others start in the background; those that left
         close after their running calls.
         """
+        if any(server.transport.kind == "stdio" for server in servers.values()):
+            # Children are reached through the SDK, whose import would count against the first calls' time.
+            await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
         current, self._servers = self._servers, {}
         for name, server in servers.items():
             kept, kind = current.get(name), _KINDS[server.sessions]

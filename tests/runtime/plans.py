@@ -183,6 +183,8 @@ class FakeUpstream:
         self.requests.append(request)
         return await self.handler(request)
 
+    forward = request
+
     def health(self):
         return Health("ready", "2026-07-28", None)
 
