@@ -172,7 +172,7 @@ class UpstreamServer:
             if begun == self._begun:
                 return
 
-    async def _link(self) -> Session:
+    async def _link(self) -> Link:
         return await self._connected(anyio.current_time() + AGREE_SECONDS, AGREE_SECONDS)
 
     def stop(self) -> None:
