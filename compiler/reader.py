@@ -29,7 +29,7 @@ class FolderReader:
 
     def read(self, path: str) -> str | None:
         """See ``Reader``."""
-        if not _inside(path):
+        if not inside(path):
             return None
         try:
             return (self.root / path).read_bytes().decode("utf-8", errors="replace")
@@ -38,12 +38,16 @@ class FolderReader:
 
     def names(self, pattern: str) -> list[str]:
         """See ``Reader``."""
-        if not _inside(pattern) or not _plain(pattern):
+        if not inside(pattern) or not _plain(pattern):
             return []
         try:
             return sorted(p.relative_to(self.root).as_posix() for p in self.root.glob(pattern) if p.is_file())
         except (ValueError, OSError):
             return []
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder has this path."""
+        return inside(path) and "\0" not in path and (self.root / path).is_dir()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class MemoryReader:
 
     def names(self, pattern: str) -> list[str]:
         """See ``Reader``."""
-        if not _inside(pattern) or not _plain(pattern):
+        if not inside(pattern) or not _plain(pattern):
             return []
         return sorted(name for name in self.files if _matches(PurePosixPath(name).parts, PurePosixPath(pattern).parts))
 
@@ -77,6 +81,7 @@ def _matches(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     return fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
 
 
-def _inside(path: str) -> bool:
+def inside(path: str) -> bool:
+    """Whether a path stays below the mesh's folder."""
     parts = PurePosixPath(path)
     return not parts.is_absolute() and ".." not in parts.parts

@@ -14,10 +14,12 @@ from meshplan.compiler.files import replace_text
 from meshplan.compiler.importers import FORMATS, Import, ImportProblem, combine, render_mesh
 from meshplan.compiler.importers.append import append_servers, existing_servers
 from meshplan.compiler.importers.names import slug
+from meshplan.compiler.importers.write import SCHEMA
 from meshplan.compiler.importing import ImportFailedError, Source, read_sources, tell_notes, tell_sources
 from meshplan.compiler.project import Project
 from meshplan.compiler.render.unified import unified
 from meshplan.compiler.render.words import counted
+from meshplan.compiler.starter import write_schema
 
 REPORT_FORMAT = "mesh.dev/import/v1"
 
@@ -61,6 +63,8 @@ def command(
     changed = result.before != result.after
     if target is not None and (changed or out is not None):
         replace_text(target, result.after)
+        if result.before is None and out is None and write_schema(project.root):
+            click.echo(f"wrote {SCHEMA}, which the first line names for editors", err=True)
     if output == "json":
         click.echo(json.dumps(_report(project, sources, result, target), indent=2, ensure_ascii=False))
         return exits.OK

@@ -23,7 +23,7 @@ from meshplan.compiler.watching import Watcher
 @click.pass_obj
 def command(project: Project, listen: str | None, client: str) -> int:
     """Lock what is not locked, compile, serve on loopback, and reload on every change."""
-    if not (project.root / project.entry).exists():
+    if not (project.root / project.entry).is_file():
         click.echo(how_to_begin(project), err=True)
         return exits.DIAGNOSTICS
     return Watcher(project, listen=listen, client=client).run()

@@ -12,7 +12,8 @@ from meshplan.compiler.importers.names import slug
 from meshplan.compiler.secrets import value_is_secret
 
 _WIDTH: Final = 110
-_SCHEMA: Final = "# yaml-language-server: $schema=schemas/mesh.schema.json"
+SCHEMA: Final = "schemas/mesh.draft7.schema.json"
+"""The file that the first line of a new mesh names, for editors; relative to the mesh."""
 _OPENING: Final = (
     "Only tools with the effect `read` are offered and allowed. To open up writes: run `mesh lock`, look at the effects, "
     "declare what a server does not say under its `effects` (undeclared means destructive), then widen `tools` under "
@@ -41,7 +42,13 @@ def render_mesh(servers: Sequence[ImportedServer], notes: Sequence[Note], *, nam
     """Return mesh.yaml as text; a note stands above its server, or at the top where that server was left out."""
     known = {server.name for server in servers}
     general = [note for note in notes if note.server not in known]
-    lines = [_SCHEMA, *_comments(general, 0), "mesh: v1", f"name: {yamltext.text(slug(name))}", ""]
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA}",
+        *_comments(general, 0),
+        "mesh: v1",
+        f"name: {yamltext.text(slug(name))}",
+        "",
+    ]
     if not servers:
         lines += ["servers: {}"]
     else:

@@ -14,5 +14,6 @@ def no_network(monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("the compiler opened a socket")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for way_out in ("connect", "connect_ex", "sendto", "bind"):
+        monkeypatch.setattr(socket.socket, way_out, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
