@@ -75,10 +75,10 @@ class Call:
             kept["_meta"] = inner
         return kept
 
-    def declared(self) -> dict[str, Any]:
-        """The client's capabilities, without those whose follow-up requests no endpoint routes (tasks)."""
+    def declared(self, *, tasks: bool = False) -> dict[str, Any]:
+        """The client's capabilities; ``tasks`` says whether those of the tasks extension are relayed to this server."""
         kept = {name: value for name, value in self.client_capabilities.items() if name != "tasks"}
         extensions = members(kept.get("extensions"))
-        if extensions is not None:
+        if extensions is not None and not tasks:
             kept["extensions"] = {name: value for name, value in extensions.items() if name != _TASKS}
         return kept

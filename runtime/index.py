@@ -14,6 +14,8 @@ from meshplan.schemas.capability import KINDS, Kind
 from meshplan.schemas.plan import Capability, Endpoint, Offer, Plan
 from meshplan.schemas.surface import advertise, declared_arguments
 
+TASKS = "io.modelcontextprotocol/tasks"
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -49,6 +51,7 @@ class EndpointIndex:
     timeouts: Mapping[str, float]
     relays: Mapping[str, frozenset[str]]
     capabilities: Mapping[str, Any]
+    extensions: Mapping[str, Any]
     upstream_resources: Mapping[tuple[str, str], Route]
     renamed: frozenset[str] = frozenset()
     """The servers some of whose URIs are shown under other names."""
@@ -104,6 +107,7 @@ def build_index(plan: Plan, definitions: Mapping[str, str], name: str) -> Endpoi
         live_schemes={live_scheme(server): server for server in endpoint.live},
         timeouts={server: plan.servers[server].timeout_ms / 1000 for server in relays},
         relays=relays,
+        extensions={TASKS: {}} if any("tasks" in found for found in relays.values()) and listed["tool"] else {},
         capabilities=_capabilities(listed, endpoint, frozenset[str]().union(*relays.values())),
         upstream_resources={(r.server, r.name): r for r in routes["resource"].values()},
         renamed=frozenset(endpoint.live)

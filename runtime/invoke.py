@@ -40,6 +40,8 @@ from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot, View
 from meshplan.runtime.targets import RESOLVERS, Target, Trace
+from meshplan.runtime.tasks import METHODS as TASK_METHODS
+from meshplan.runtime.tasks import RELAY, Tasks
 from meshplan.runtime.upstream.port import (
     UpstreamFailure,
     UpstreamRefusal,
@@ -68,8 +70,9 @@ class Invoker:
         drift: DriftWatch | None = None,
     ) -> None:
         self._active, self._upstreams, self._record = active, upstreams, record
-        self._drift = drift
-        self._rounds = Rounds(self._again, sealer or Sealer(), lot)
+        sealer = sealer or Sealer()
+        self._drift, self._tasks = drift, Tasks(sealer)
+        self._rounds = Rounds(self._again, sealer, lot)
         self._running: Counter[tuple[str, str]] = Counter()
 
     async def invoke(self, call: Call) -> Result:
@@ -103,6 +106,10 @@ class Invoker:
         with self._slot(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
             if call.method in lists.LIST_KINDS:
                 return await lists.answer(view, call, self._upstreams), "ok"
+            if call.method in TASK_METHODS:
+                task = await self._tasks.target(view, call, trace)
+                self._check_drift(view, task, trace)
+                return await self._forward(view, call, task, trace)
             resolve = RESOLVERS.get(call.method)
             if resolve is None:
                 raise method_not_found(call.method)
@@ -149,12 +156,13 @@ class Invoker:
                 del self._running[owner]
 
     async def _forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
+        tasks = not call.legacy and RELAY in view.index.relays[target.server]
         request = UpstreamRequest(
             call.method,
             target.params,
             target.timeout,
             headers=target.headers,
-            client_capabilities=call.declared(),
+            client_capabilities=call.declared(tasks=tasks),
             client_info=call.client_info,
             log_level=call.log_level,
             wants_progress=call.wants_progress,
@@ -173,6 +181,9 @@ class Invoker:
             raise unavailable(target.server, "it is being replaced") from None
         except UpstreamFailure as error:
             raise unavailable(target.server, str(error)) from None
+        if call.method in TASK_METHODS or (tasks and passed.makes_task(result)):
+            tree = passed.read(result) if isinstance(result, bytes) else result
+            result = await self._tasks.outward(view, call, target, trace, tree)
         if isinstance(result, bytes):
             text, outcome = passed.shown(view.index, target.server, call.method, result, legacy=call.legacy)
             return (passed.read(text) if outcome == "input_required" else text), outcome

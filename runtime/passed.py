@@ -56,6 +56,12 @@ def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy
     return _encode(found), outcome
 
 
+def makes_task(result: dict[str, Any] | bytes) -> bool:
+    """Whether the result is the handle of a task (the tasks extension)."""
+    kind = _head.decode(result).result_type if isinstance(result, bytes) else result.get("resultType")
+    return kind == "task"
+
+
 def asks(text: bytes) -> bool:
     """Whether the result asks the caller for input, however that is escaped."""
     return (b"input_required" in text or b"\\u" in text) and _head.decode(text).result_type == "input_required"

@@ -158,7 +158,7 @@ class Server(Frozen):
 
     transport: Transport
     timeout_ms: int
-    relays: tuple[Literal["completions", "logging", "subscribe"], ...]
+    relays: tuple[Literal["completions", "logging", "subscribe", "tasks"], ...]
     retry: Retry | None = None
     breaker: Breaker | None = None
     on_drift: Literal["block", "warn"] = "block"

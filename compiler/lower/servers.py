@@ -20,10 +20,11 @@ from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.globs import glob_match
 
 DEFAULT_TIMEOUT_MS = 60_000
-_RELAYS: tuple[tuple[Literal["completions", "logging", "subscribe"], str, str | None], ...] = (
+_RELAYS: tuple[tuple[Literal["completions", "logging", "subscribe", "tasks"], str, str | None], ...] = (
     ("completions", "completions", None),
     ("logging", "logging", None),
     ("subscribe", "resources", "subscribe"),
+    ("tasks", "extensions", "io.modelcontextprotocol/tasks"),
 )
 
 
@@ -58,7 +59,8 @@ def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.
 
 def _declares(capabilities: Mapping[str, Any], section: str, flag: str | None) -> bool:
     found = capabilities.get(section)
-    return isinstance(found, dict) and (flag is None or bool(cast("dict[str, Any]", found).get(flag)))
+    declared = cast("dict[str, Any]", found).get(flag, False) if isinstance(found, dict) and flag is not None else None
+    return isinstance(found, dict) and (flag is None or (declared is not False and declared is not None))
 
 
 def _retry(server: str, retry: Retry, lock: ServerLock | None) -> plan.Retry:

@@ -35,7 +35,7 @@ def discover(index: EndpointIndex) -> dict[str, Any]:
     """The result of ``server/discover``, from the plan alone."""
     found: dict[str, Any] = {
         "supportedVersions": list(MODERN_PROTOCOL_VERSIONS),
-        "capabilities": dict(index.capabilities),
+        "capabilities": {**index.capabilities, **({"extensions": dict(index.extensions)} if index.extensions else {})},
         **own_envelope(index.name),
     }
     return found | ({"instructions": index.description} if index.description else {})
