@@ -21,6 +21,8 @@ Write = Callable[[bytes], Awaitable[None]]
 MAX_STREAMS = 64
 """Open streams (GET or listen) of one principal."""
 
+COMPLETED = "notifications/elicitation/complete"
+
 LIST_CHANGED: dict[str, str] = {
     "tools": "notifications/tools/list_changed",
     "prompts": "notifications/prompts/list_changed",
@@ -63,13 +65,16 @@ def progress_token(params: dict[str, Any]) -> int | str | None:
     return token if isinstance(token, int | str) and not isinstance(token, bool) else None
 
 
-def relay(token: int | str | None, *, logs: bool, write: Write) -> OnNotify:
-    """Passes on what a running request reports: progress under the caller's own token, and logs where asked for."""
+def relay(token: int | str | None, *, logs: bool, write: Write, session: bool = False) -> OnNotify:
+    """Passes on what a running request reports: progress under the caller's own token, and logs where asked for.
+
+    ``session``: the caller's revision has sessions, and so is told when a URL elicitation is complete.
+    """
 
     async def on_notify(method: str, params: dict[str, Any]) -> None:
         if method == "notifications/progress" and token is not None:
             await write(notification_text(method, {**params, "progressToken": token}))
-        elif method == "notifications/message" and logs:
+        elif (method == "notifications/message" and logs) or (method == COMPLETED and session):
             await write(notification_text(method, params))
 
     return on_notify

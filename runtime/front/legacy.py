@@ -104,7 +104,7 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         client_info=session.client_info,
         log_level=level,
         wants_progress=token is not None,
-        on_notify=relay(token, logs=level is not None, write=channel.write),
+        on_notify=relay(token, logs=level is not None, write=channel.write, session=True),
         session=session.id,
     )
     return await complete(desk.invoker.invoke, call, partial(session.ask, channel))

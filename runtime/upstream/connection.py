@@ -84,7 +84,7 @@ class UpstreamServer:
         self.name, self.transport, self.client = name, transport, client
         self.refused_asks = 0
         self.ended = anyio.Event()
-        self._updates = Updates(self._link)
+        self._updates = Updates(self._link, lists=client is None)
         self._surroundings = surroundings
         self._attempt = _Attempt()
         self._wake, self._stopping, self._quiet = anyio.Event(), anyio.Event(), anyio.Event()
@@ -223,6 +223,7 @@ class UpstreamServer:
             await session.closed.wait()
         else:
             attempt.session, self._error = session, None
+            self._updates.opened(session)
             if self._surroundings.on_connected is not None and self.client is None:
                 self._surroundings.on_connected(self.name)
         attempt.done.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -23,8 +23,10 @@ ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 AGREE_SECONDS: Final = 30.0
 """How long a server has to agree to a subscription."""
-AGAIN_SECONDS: Final = 1.0
-"""Between two tries to renew what broke."""
+AGAIN_SECONDS, MAX_AGAIN_SECONDS = 1.0, 60.0
+"""Between two tries to renew what broke; doubled each time."""
+
+_LISTS: Final = ("tools", "prompts", "resources")
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ _log = logging.getLogger(__name__)
 class _Era(Protocol):
     @property
     def modern(self) -> bool: ...
+
+    @property
+    def capabilities(self) -> dict[str, Any]: ...
 
 
 class Link(Protocol):
@@ -77,12 +82,22 @@ class _Stream:
 
 
 class Updates:
-    """The subscriptions of one server; ``run`` is their owner task. ``connect`` gives the open connection."""
+    """The subscriptions of one server; ``run`` is their owner task. ``connect`` gives the open connection.
 
-    def __init__(self, connect: Callable[[], Awaitable[Link]]) -> None:
-        self._connect = connect
+    ``lists``: a modern server is also asked to tell when its lists change, which older ones do unasked.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]], *, lists: bool) -> None:
+        self._connect, self._wants_lists = connect, lists
         self._wishes: list[_Wish] = []
         self._changed = anyio.Event()
+        self._open: Link | None = None
+        self._deaf: Link | None = None
+
+    def opened(self, link: Link) -> None:
+        """There is a new connection."""
+        self._open = link
+        self._changed.set()
 
     @asynccontextmanager
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
@@ -111,19 +126,37 @@ class Updates:
         """Keep the server subscribed to what is wished for, on whatever connection there is, until cancelled."""
         while True:
             self._changed = anyio.Event()
-            if not self._wishes:
+            link = await self._next()
+            if link is None:
                 await self._changed.wait()
-                continue
-            try:
-                link = await self._connect()
-            except UpstreamFailure as failure:
-                self._settle(frozenset(wish.uri for wish in self._wishes), failure)
-                await anyio.sleep(AGAIN_SECONDS)
                 continue
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when_gone, link, tasks.cancel_scope)
                 await (self._listen(link) if link.negotiated and link.negotiated.modern else self._follow(link))
                 tasks.cancel_scope.cancel()
+
+    async def _next(self) -> Link | None:
+        """A connection on which there is something to do; one is asked for only where somebody waits for it."""
+        link = self._open
+        if link is not None and not link.gone.is_set() and (self._wishes or self._list_flags(link)):
+            return link
+        if not self._wishes:
+            return None
+        try:
+            return await self._connect()
+        except UpstreamFailure as failure:
+            self._settle(self._wanted(), failure)
+            await anyio.sleep(AGAIN_SECONDS)
+            self._changed.set()
+            return None
+
+    def _list_flags(self, link: Link) -> dict[str, bool]:
+        """Which list-changed notifications to ask for, of those that the server declares."""
+        said = link.negotiated
+        if not self._wants_lists or link is self._deaf or said is None or not said.modern:
+            return {}
+        declared = {name: members(said.capabilities.get(name)) or {} for name in _LISTS}
+        return {f"{name}ListChanged": True for name in _LISTS if declared[name].get("listChanged") is True}
 
     def _settle(self, uris: frozenset[str], failure: UpstreamFailure | None = None) -> None:
         for wish in self._wishes:
@@ -153,23 +186,25 @@ class Updates:
 
     async def _listen(self, link: Link) -> None:
         """A modern server: one stream for all; another set of resources is another stream, opened before the old ends."""
-        current: _Stream | None = None
+        current, flags, pause = _Stream(frozenset(), over=True), self._list_flags(link), 0.0
         async with anyio.create_task_group() as tasks:
-            while self._wishes:
+            while self._wishes or flags:
                 self._changed = anyio.Event()
-                if current is None or current.over or current.wanted != self._wanted():
+                if current.over or current.wanted != self._wanted():
+                    await anyio.sleep(pause if current.over else 0.0)
+                    pause = min(2 * pause, MAX_AGAIN_SECONDS) or AGAIN_SECONDS
                     fresh = _Stream(self._wanted())
-                    tasks.start_soon(self._stream, link, fresh)
+                    tasks.start_soon(self._stream, link, fresh, flags)
                     with anyio.move_on_after(AGREE_SECONDS):
                         await fresh.heard.wait()
-                    if current is not None:
-                        current.scope.cancel()
+                    current.scope.cancel()
                     current = fresh
                 self._acknowledge(current)
-                if current.over:
-                    await anyio.sleep(AGAIN_SECONDS)
-                    continue
-                await self._changed.wait()
+                if current.over and isinstance(current.failure, UpstreamRefusal) and not self._wishes:
+                    self._deaf = link
+                    break
+                if not current.over:
+                    await self._changed.wait()
             tasks.cancel_scope.cancel()
 
     def _acknowledge(self, stream: _Stream) -> None:
@@ -178,7 +213,7 @@ class Updates:
         self._settle(honoured)
         self._settle(stream.wanted - honoured, failure)
 
-    async def _stream(self, link: Link, stream: _Stream) -> None:
+    async def _stream(self, link: Link, stream: _Stream, flags: Mapping[str, bool]) -> None:
         async def on_notify(method: str, params: dict[str, Any]) -> None:
             if method == ACKNOWLEDGED:
                 agreed = members(params.get("notifications")) or {}
@@ -189,8 +224,8 @@ class Updates:
                 self.updated(params["uri"])
             await anyio.lowlevel.checkpoint()
 
-        wanted = {"notifications": {"resourceSubscriptions": sorted(stream.wanted)}}
-        request = UpstreamRequest(LISTEN, wanted, float("inf"), on_notify=on_notify)
+        wanted = {**flags, **({"resourceSubscriptions": sorted(stream.wanted)} if stream.wanted else {})}
+        request = UpstreamRequest(LISTEN, {"notifications": wanted}, float("inf"), on_notify=on_notify)
         try:
             with stream.scope:
                 await link.request(request, float("inf"))

@@ -35,6 +35,10 @@ def asking_app():
             heard = answer.content["word"]
         except MCPError as error:
             heard = f"error {error.error.code}"
+        if "completes" in arguments:
+            note = types.ElicitCompleteNotificationParams(elicitation_id=arguments["completes"])
+            found = types.ElicitCompleteNotification(params=note)
+            await context.session.send_notification(found, related_request_id=context.request_id)
         return types.CallToolResult(content=[types.TextContent(type="text", text=heard)])
 
     server = SdkServer("asking", on_list_tools=nothing, on_call_tool=call, get_tool_input_schema=lambda _: None)
@@ -66,7 +70,7 @@ async def served(tmp_path, sessions="per_client"):
                 yield found
 
 
-async def in_session(found, session, word, **arguments):
+async def in_session(found, session, word, told=None, **arguments):
     """Call in a session of the handshake era, and answer what is asked on the stream of this call."""
     message = request("tools/call", {"name": "ask", "arguments": {"message": word, **arguments}}, word)
     headers = {"accept": ACCEPT, "content-type": "application/json", "mcp-session-id": session, **bearer("ann")}
@@ -75,6 +79,9 @@ async def in_session(found, session, word, **arguments):
             for heard in events(line) if line.startswith("data: ") else [json.loads(line)] if line[:1] == "{" else []:
                 if "method" not in heard:
                     return heard["result"]["content"][0]["text"]
+                if "id" not in heard:
+                    told.append((heard["method"], heard["params"]))
+                    continue
                 result = {"action": "accept", "content": {"word": f"{heard['params']['message']}!"}}
                 reply = {"jsonrpc": "2.0", "id": heard["id"], "result": result}
                 await found.legacy(reply, session=session)
@@ -137,3 +144,12 @@ async def test_a_server_that_asks_although_nobody_can_be_asked_is_refused_and_co
         answer = (await found.modern("tools/call", params, capabilities=CAPABILITIES)).json()["result"]
         assert answer["content"][0]["text"] == "error -32601"
         assert found.upstreams.health()["s"].refused_asks == 1
+
+
+async def test_only_clients_with_sessions_are_told_that_an_elicitation_is_complete(tmp_path):
+    async with served(tmp_path) as found:
+        told = []
+        session = await found.session(capabilities=CAPABILITIES)
+        assert await in_session(found, session, "w", told, completes="e1") == "w!"
+        assert told == [("notifications/elicitation/complete", {"elicitationId": "e1"})]
+        assert await by_results(found, "w", completes="e1") == "w!"

@@ -19,6 +19,7 @@ late: list = []
 subscribed: dict = {}
 """By URI, or by id of a listening request: what it is for."""
 subscribes: list = []
+lists_wanted: list = []
 
 
 def send(message: dict) -> None:
@@ -81,7 +82,11 @@ def call(id: object, params: dict) -> None:
 
 
 def subscriptions() -> dict:
-    return {"subscribed": sorted({uri for uris in subscribed.values() for uri in uris}), "subscribes": len(subscribes)}
+    return {
+        "subscribed": sorted({uri for uris in subscribed.values() for uri in uris}),
+        "subscribes": len(subscribes),
+        "lists": lists_wanted,
+    }
 
 
 def tell(uri: str) -> None:
@@ -95,6 +100,7 @@ def subscribe(id: object, method: str, params: dict) -> None:
     subscribes.append(id)
     if method == "subscriptions/listen":
         wanted = params["notifications"].get("resourceSubscriptions", [])
+        lists_wanted[:] = sorted(name for name, value in params["notifications"].items() if value is True)
         honoured = [uri for uri in wanted if not uri.startswith("secret")]
         subscribed[id] = honoured
         agreed = {"notifications": {"resourceSubscriptions": honoured}, "_meta": {SUBSCRIPTION_KEY: id}}

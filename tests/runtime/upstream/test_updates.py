@@ -63,7 +63,7 @@ async def test_all_who_listen_share_one_subscription(upstream, kit):
             await other.hears("r:2")
         await until_subscribed(upstream, kit)
     assert (first.heard, second.heard) == (["r:1", "r:1/below"], ["r:1"])
-    assert (await seen(upstream, kit))["subscribes"] <= 4
+    assert (await seen(upstream, kit))["subscribes"] <= 6
 
 
 async def test_a_subscription_outlives_its_connection(upstream, kit):
@@ -87,6 +87,15 @@ async def test_a_server_that_does_not_agree_says_why(upstream, kit):
                     raise AssertionError("it did not agree")
             assert caught.value.code in {-32602, -32601}
             await until_subscribed(upstream, kit, "r:1")
+
+
+async def test_a_modern_server_is_asked_to_tell_of_lists_and_an_older_one_is_not(upstream, kit):
+    await seen(upstream, kit)
+    modern = upstream.health().protocol_version == "2026-07-28"
+    with anyio.fail_after(10):
+        while (found := await seen(upstream, kit))["subscribes"] != int(modern):
+            pass
+    assert found["lists"] == (["toolsListChanged"] if modern else [])
 
 
 async def test_a_server_that_is_down_fails_the_subscription(kit, tmp_path, monkeypatch):
