@@ -42,6 +42,8 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     paths |= {f"budget:{name}": ("budgets", name) for name in draft.mesh.budgets}
     paths |= {f"price:{key.id}": price.path for key, price in resolved.prices.items()}
     paths |= {f"grant:{index}": grant.path for index, grant in enumerate(resolved.grants)}
+    paths |= {f"invariant:{inv.name}": ("invariants", index) for index, inv in enumerate(draft.mesh.invariants)}
+    paths |= {f"policy:{name}": ("policies",) for name in resolved.policies}
     for endpoint in resolved.endpoints:
         paths[f"endpoint:{endpoint.name}"] = ("virtual", endpoint.name)
         paths |= {f"offer:{endpoint.name}:{offer.capability.id}": offer.path for offer in endpoint.offers}

@@ -163,5 +163,5 @@ class Resolved:
     identity: ResolvedIdentity
     prices: Mapping[CapabilityKey, ResolvedPrice]
     budgets: tuple[ResolvedBudget, ...]
-    policies: tuple[str, ...]
+    policies: Mapping[str, JsonValue]
     invariants: Mapping[str, JsonValue]

@@ -232,7 +232,7 @@ class Settings(Frozen):
 class Guardrails(Frozen):
     """What was checked when the plan was made, as data: judged again by the base of a later change, not by a runtime."""
 
-    policies: tuple[str, ...] = ()
+    policies: dict[str, JsonValue] = {}
     invariants: dict[str, JsonValue] = {}
 
 

@@ -14,6 +14,9 @@ from meshplan.schemas import jsontext
 from meshplan.schemas.decide import ANYONE
 from meshplan.schemas.plan import Plan
 
+_Part = tuple[str, str, str]
+"""A rule, what it is about, and what is called or which URIs are meant."""
+
 
 class Way(NamedTuple):
     """One term with its parts apart: what it takes, its condition's IR as text, and the day on which it ends.
@@ -60,19 +63,26 @@ class Atlas:
     def spots(self) -> Iterator[tuple[Spot, Cell]]:
         """Everything that somebody may reach, what stands behind made tools included."""
         for endpoint, capability, via in sorted(self._cells.keys):
-            terms = self._cells.terms(Key(endpoint, capability, via))
+            key = Key(endpoint, capability, via)
+            parts = self._cells.parts(key)
             spots = [Spot(endpoint, capability, "" if via == LIVE else via, live=via == LIVE)]
             called = self._cells.calls.get(capability)
             if called is not None and not called.run_as:
                 spots += [Spot(endpoint, inner, capability) for inner in called.capabilities]
             for spot in spots:
-                yield spot, self._cell(spot, terms.stages, terms.denies)
+                yield spot, self._cell(spot, key, *parts)
 
-    def _cell(self, spot: Spot, stages: tuple[tuple[Term, ...], ...], denies: tuple[Term, ...]) -> Cell:
-        key = (tuple(_signature(spot, stage) for stage in stages), _signature(spot, denies))
-        if key not in self._known:
-            self._known[key] = Cell(tuple(self._ways(spot, s) for s in stages), self._ways(spot, denies))
-        return self._known[key]
+    def _cell(self, spot: Spot, key: Key, allows: list[list[tuple[str, str]]], denies: list[_Part]) -> Cell:
+        signature = (
+            tuple(tuple((rule, about == spot.capability) for rule, about in stage) for stage in allows),
+            tuple((rule, about == spot.capability, under.startswith(LIVE)) for rule, about, under in denies),
+        )
+        if signature not in self._known:
+            terms = self._cells.terms(key)
+            self._known[signature] = Cell(
+                tuple(self._ways(spot, stage) for stage in terms.stages), self._ways(spot, terms.denies)
+            )
+        return self._known[signature]
 
     def _ways(self, spot: Spot, terms: Iterable[Term]) -> tuple[Way, ...]:
         found = (self._way(spot, term) for term in terms)
@@ -93,9 +103,3 @@ class Atlas:
             None if expires is None else date.fromisoformat(expires),
             term,
         )
-
-
-def _signature(spot: Spot, terms: Iterable[Term]) -> tuple[object, ...]:
-    """The rules, each with whether its condition is about what is reached, and the URIs that it is about."""
-    rules = ((t.rule, t.capability == spot.capability, t.capability if spot.live else "") for t in terms)
-    return tuple(dict.fromkeys(rules))

@@ -1,4 +1,4 @@
-"""A plan judged by its own invariants: a verdict on each, and an error for each that does not hold."""
+"""A plan judged by its own guards: a verdict on each invariant, and what policies have against it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from meshplan.compiler.assure.cells import Atlas
 from meshplan.compiler.assure.invariants import judge_all
 from meshplan.compiler.assure.labels import labels_of
+from meshplan.compiler.assure.policing import policed
 from meshplan.compiler.assure.statement import statement
 from meshplan.compiler.assure.verdict import Verdict
 from meshplan.compiler.assure.words import Step, broken, rests_on, steps, way_out
@@ -23,10 +24,13 @@ def judged(draft: Draft) -> tuple[Draft, Diagnostics]:
         return draft, ()
     plan, resolved = draft.plan, draft.resolved
     statements = [statement(name, data) for name, data in plan.guardrails.invariants.items()]
-    verdicts = judge_all(Atlas(plan, draft.today), statements, [labels_of(resolved)], plan.identity.exclusive)
+    labels = labels_of(resolved)
+    verdicts = judge_all(Atlas(plan, draft.today), statements, [labels], plan.identity.exclusive)
     paths: dict[str, Path] = {inv.name: ("invariants", index) for index, inv in enumerate(draft.mesh.invariants)}
     found = [_finding(draft, resolved, verdict, paths[verdict.statement.name]) for verdict in verdicts]
-    return replace(draft, verdicts=verdicts), tuple(diagnostic for diagnostic in found if diagnostic is not None)
+    broken_ones = [diagnostic for diagnostic in found if diagnostic is not None]
+    policies = policed(draft, plan.guardrails.policies, labels) if plan.guardrails.policies else []
+    return replace(draft, verdicts=verdicts), (*broken_ones, *policies)
 
 
 def _finding(draft: Draft, resolved: Resolved, verdict: Verdict, path: Path) -> Diagnostic | None:

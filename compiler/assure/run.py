@@ -8,7 +8,7 @@ from meshplan.compiler.draft import Draft
 
 def guarded(draft: Draft) -> bool:
     """Whether the mesh says anything about what may never be."""
-    return draft.mesh is not None and bool(draft.mesh.invariants)
+    return draft.resolved is not None and bool(draft.resolved.invariants or draft.resolved.policies)
 
 
 def assure(draft: Draft) -> tuple[Draft, Diagnostics]:

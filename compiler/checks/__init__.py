@@ -7,7 +7,6 @@ from collections.abc import Callable
 from meshplan.compiler.checks.credentials import written_out
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.issuers import unusable_issuers
-from meshplan.compiler.checks.later import not_judged_yet
 from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
 from meshplan.compiler.checks.schemas import wrong_schemas
@@ -26,7 +25,6 @@ ADVISING: tuple[Check, ...] = (
     unused_servers,
     look_alikes,
     expired,
-    not_judged_yet,
 )
 
 

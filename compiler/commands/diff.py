@@ -47,11 +47,15 @@ def shown_diff(project: Project, before: str, after: str, *, form: str, exit_cod
         click.echo("a side does not compile, so there is nothing to compare", err=True)
         return exits.DIAGNOSTICS
     click.echo(rendered(outcome.diffs, form, project), nl=False, color=True)
+    for compiled in outcome.held:
+        show(compiled)
     _warn(outcome)
     return code_of(outcome, exit_code=exit_code)
 
 
 def _warn(outcome: Outcome) -> None:
+    for change in outcome.stopped:
+        click.echo(f"{change.summary}: acknowledge `{change.fingerprint}`, or undo it", err=True)
     for mark in outcome.expired:
         click.echo(f"the acknowledgement of `{mark}` has ended: renew it, or undo the change", err=True)
     for mark in sorted({mark for diff in outcome.diffs for mark in diff.stale_acknowledgements}):

@@ -31,14 +31,14 @@ def command(
         raise click.UsageError(f"`--format {form}` shows a difference: say from what with `--against`")
     compiled = project.compile(now)
     code = show(compiled)
-    if compiled.bundle is None:
+    if compiled.bundle is None and (compiled.held is None or against is None):
         return code
-    if out is not None:
+    if out is not None and compiled.bundle is not None:
         from meshplan.schemas.bundle import pack
 
         write_atomically(out, pack(compiled.bundle).encode())
     if against is not None:
-        if form == "text":
+        if form == "text" and compiled.bundle is not None:
             click.echo(render_plan(compiled.bundle, compiled.draft.verdicts))
         return shown_diff(project, against, ".", form=form, exit_code=exit_code, now=now)
     _summary(compiled, form)

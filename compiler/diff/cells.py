@@ -110,7 +110,7 @@ class Cells:
         found = self._by_capability.get(capability, ())
         return [r for r in found if (only := rules[r].endpoints) is None or endpoint in only]
 
-    def _parts(self, cell: Cell) -> tuple[list[list[tuple[str, str]]], list[tuple[str, str, str]]]:
+    def parts(self, cell: Cell) -> tuple[list[list[tuple[str, str]]], list[tuple[str, str, str]]]:
         """Stages of (rule, capability) that allow, and (rule, capability, pattern or callee) that deny."""
         rules = self.plan.access.rules
         first = cell.via if cell.via not in ("", LIVE) else cell.capability
@@ -165,7 +165,7 @@ class Cells:
         """The terms of a cell; without any where there is no such cell."""
         if cell not in self.keys:
             return Terms((), ())
-        allows, denies = self._parts(cell)
+        allows, denies = self.parts(cell)
         key = (tuple(map(tuple, allows)), tuple(denies))
         if key not in self._made:
             stages = [

@@ -48,9 +48,9 @@ def compare(
     new.resembling = {
         c.capability: (c.renamed_from, c.score) for c in lock if c.capability and c.renamed_from and c.score
     }
-    lock = tuple(_agreed(_placed(change, before, after), acknowledged, today) for change in lock)
-    access = tuple(_agreed(change, acknowledged, today) for change in access_changes(old, new, today=today))
-    changes = tuple(_agreed(change, acknowledged, today) for change in resource_changes(old, new))
+    lock = tuple(as_agreed(_placed(change, before, after), acknowledged, today) for change in lock)
+    access = tuple(as_agreed(change, acknowledged, today) for change in access_changes(old, new, today=today))
+    changes = tuple(as_agreed(change, acknowledged, today) for change in resource_changes(old, new))
     tokens = token_changes(before.bundle, after.bundle)
     if not (access or changes or lock or tokens):
         changes = rewritten(old, new)
@@ -88,7 +88,8 @@ def _placed(change: LockChange, before: Compared, after: Compared) -> LockChange
 _Judged = TypeVar("_Judged", AccessChange, Change, LockChange)
 
 
-def _agreed(change: _Judged, acknowledged: Mapping[str, Acknowledged], today: date) -> _Judged:
+def as_agreed(change: _Judged, acknowledged: Mapping[str, Acknowledged], today: date) -> _Judged:
+    """The change, acknowledged where it is."""
     agreed = acknowledged.get(change.fingerprint)
     return change if agreed is None or agreed.until <= today else replace(change, acknowledged=agreed.reason)
 

@@ -143,6 +143,19 @@ class TokenCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What one invariant or policy of the side before says of the side after; ``open``: it is passed by nobody's leave.
+
+    ``holds``: judged as it was before, with what was known then, nothing breaks it.
+    """
+
+    name: str
+    holds: bool
+    text: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
     """One side of a diff: how it was named, and the digest of its plan (``None``: it has none, all is new)."""
 
@@ -164,6 +177,8 @@ class Diff:
     tokens: tuple[TokenCost, ...]
     stale_acknowledgements: tuple[str, ...] = field(default=())
     """Acknowledged fingerprints that no change has any more."""
+    gates: tuple[Gate, ...] = field(default=())
+    """Every invariant and policy of the side before."""
 
     @property
     def empty(self) -> bool:

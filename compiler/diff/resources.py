@@ -48,7 +48,7 @@ SECTIONS: tuple[_Section, ...] = (
     _Section("identity", _identity),
     _Section("tags", lambda plan: {name: list(c.tags) for name, c in plan.capabilities.items() if c.tags}),
     _Section("invariant", lambda plan: plan.guardrails.invariants),
-    _Section("policy", lambda plan: dict.fromkeys(plan.guardrails.policies, "used")),
+    _Section("policy", lambda plan: plan.guardrails.policies),
     _Section("runtime", lambda plan: plan.runtime.model_dump(mode="json")),
 )
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from meshplan.compiler.diff.compare import Acknowledged, compare, unacknowledged
-from meshplan.compiler.diff.model import Diff, Ref
+from meshplan.compiler.assure.gates import Sides, gated, stands_open
+from meshplan.compiler.diff.compare import Acknowledged, as_agreed, compare, unacknowledged
+from meshplan.compiler.diff.model import Change, Diff, Ref
 from meshplan.compiler.diff.sides import Source, compiled_side
+from meshplan.compiler.draft import Draft
 from meshplan.compiler.exits import DIFFERENCES, HELD_BY_GUARD, OK
 from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.project import Project
@@ -22,6 +24,13 @@ class Outcome:
     broken: tuple[Compiled, ...]
     expired: tuple[str, ...]
     """Fingerprints of changes whose acknowledgement has ended."""
+    held: tuple[Compiled, ...] = ()
+    """The sides after that their own guards refuse."""
+
+    @property
+    def stopped(self) -> tuple[Change, ...]:
+        """Changes of guards, or against them, that nobody agreed to."""
+        return tuple(dict.fromkeys(change for diff in self.diffs for change in stands_open(diff.changes)))
 
 
 def diff_everywhere(project: Project, before: Source, after: Source, *, today: date) -> Outcome:
@@ -32,6 +41,7 @@ def diff_everywhere(project: Project, before: Source, after: Source, *, today: d
         names += sorted(declared)
     found: list[Diff] = []
     broken: list[Compiled] = []
+    held: list[Compiled] = []
     expired: set[str] = set()
     for name in names:
         old, old_said = compiled_side(project, before, name)
@@ -40,9 +50,24 @@ def diff_everywhere(project: Project, before: Source, after: Source, *, today: d
             broken += [said for side, said in ((old, old_said), (new, new_said)) if side is None and said is not None]
             continue
         agreed = acknowledgements(new_said)
-        found.append(compare(old, new, acknowledged=agreed, today=today, environment=name))
+        diff = compare(old, new, acknowledged=agreed, today=today, environment=name)
+        found.append(_gated(diff, Sides(old.bundle, new.bundle, _draft(old_said), _draft(new_said)), agreed, today))
+        held += [] if new_said is None or new_said.held is None else [new_said]
         expired |= _expired(found[-1], agreed, today)
-    return Outcome(collapsed(found), tuple(broken), tuple(sorted(expired)))
+    return Outcome(collapsed(found), tuple(broken), tuple(sorted(expired)), tuple(held))
+
+
+def _draft(compiled: Compiled | None) -> Draft | None:
+    return None if compiled is None else compiled.draft
+
+
+def _gated(diff: Diff, sides: Sides, agreed: Mapping[str, Acknowledged], today: date) -> Diff:
+    """The diff with what the guards of the side before say; what breaks one is a change like others."""
+    gates, broken = gated(sides, diff.changes, today)
+    changes = tuple(as_agreed(change, agreed, today) for change in broken)
+    mine = {change.fingerprint for change in changes}
+    stale = tuple(mark for mark in diff.stale_acknowledgements if mark not in mine)
+    return replace(diff, gates=gates, changes=(*changes, *diff.changes), stale_acknowledgements=stale)
 
 
 def acknowledgements(compiled: Compiled | None) -> dict[str, Acknowledged]:
@@ -69,8 +94,8 @@ def collapsed(diffs: list[Diff]) -> tuple[Diff, ...]:
 
 
 def exit_code(outcome: Outcome, *, exit_code: bool) -> int:
-    """3 for an acknowledgement that has ended; with ``exit_code`` 3 for what nobody agreed to, and 2 for any difference."""
-    if outcome.expired:
+    """3 for an acknowledgement that has ended and for whatever a guard holds back; with ``exit_code`` 3 for what nobody agreed to, and 2 for any difference."""
+    if outcome.expired or outcome.held or outcome.stopped:
         return HELD_BY_GUARD
     if not exit_code:
         return OK

@@ -90,11 +90,15 @@ def _places(text: str, digest: str) -> dict[str, list[str | int]]:
 
 
 def compiled_side(project: Project, side: Source, environment: str | None) -> tuple[Compared | None, Compiled | None]:
-    """The plan of a side for one environment; for sources also what compiling said, and no plan where that is errors."""
+    """The plan of a side for one environment; for sources also what compiling said, and no plan where that is errors.
+
+    A plan that only its own guards refuse can be compared; it is never published.
+    """
     if side.bundle is not None:
         return Compared(side.label, side.bundle, None), None
     compiled = project.for_environment(environment).compile(reader=side.reader)
-    if compiled.bundle is None:
+    bundle = compiled.bundle or compiled.held
+    if bundle is None:
         return None, compiled
     places = LockPlaces(compiled.draft.reader, environment)
-    return Compared(side.label, compiled.bundle, compiled.draft.locks, places), compiled
+    return Compared(side.label, bundle, compiled.draft.locks, places), compiled

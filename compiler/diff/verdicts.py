@@ -154,6 +154,7 @@ _TABLE: dict[tuple[str, str], tuple[bool, bool]] = {
     ("invariant", "removed"): (False, True),
     ("invariant", "changed"): (False, True),
     ("policy", "removed"): (False, True),
+    ("policy", "changed"): (False, True),
 }
 """(kind, verb) to (breaking, widening); what is not here breaks when it is removed."""
 _JUDGES: dict[str, Judge] = {"server": _server, "binding": _binding, "budget": _budget, "runtime": _limits}

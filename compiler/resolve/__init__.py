@@ -11,8 +11,9 @@ from meshplan.compiler.resolve.bindings import resolve_bindings
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.effects import known_capabilities
 from meshplan.compiler.resolve.endpoints import resolve_endpoint
-from meshplan.compiler.resolve.guardrails import resolve_invariants, resolve_policies
+from meshplan.compiler.resolve.guardrails import resolve_invariants
 from meshplan.compiler.resolve.identity import resolve_identity
+from meshplan.compiler.resolve.policies import resolve_policies
 from meshplan.compiler.resolve.spending import resolve_budgets, resolve_prices
 from meshplan.compiler.resolve.workflows import resolve_workflows
 from meshplan.compiler.resolved import Resolved
@@ -27,6 +28,7 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
     bindings, workflows = resolve_bindings(context), resolve_workflows(context)
     endpoints = tuple(resolve_endpoint(context, name, draft.mesh.virtual[name]) for name in sorted(draft.mesh.virtual))
     rules, prices = resolve_rules(context), resolve_prices(context)
+    policies = resolve_policies(context, draft.reader)
     resolved = Resolved(
         capabilities=context.capabilities,
         bindings=bindings,
@@ -38,7 +40,7 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
         identity=resolve_identity(context),
         prices=prices,
         budgets=resolve_budgets(context, prices),
-        policies=resolve_policies(context),
+        policies=policies.judged,
         invariants=resolve_invariants(context),
     )
-    return replace(draft, resolved=resolved), context.settled()
+    return replace(draft, resolved=resolved, texts={**draft.texts, **policies.texts}), context.settled()

@@ -26,7 +26,7 @@ def known_capabilities(context: Context) -> dict[CapabilityKey, KnownCapability]
         _check_globs(context, name, server, lock)
         for key, locked in lock.definitions.items():
             effect, source = effect_of(server, key, locked)
-            known[key] = KnownCapability(key, locked, effect, source, _tags(server, key))
+            known[key] = KnownCapability(key, locked, effect, source, tags_of(server, key))
     return known
 
 
@@ -43,10 +43,11 @@ def effect_of(server: AnyServer, key: CapabilityKey, locked: Locked) -> tuple[Ef
     if declared is not None:
         return declared, "declared"
     annotations: Any = locked.definition.get("annotations")
-    return _annotated(cast("Mapping[str, Any]", annotations) if isinstance(annotations, dict) else {})
+    return annotated(cast("Mapping[str, Any]", annotations) if isinstance(annotations, dict) else {})
 
 
-def _tags(server: AnyServer, key: CapabilityKey) -> tuple[str, ...]:
+def tags_of(server: AnyServer, key: CapabilityKey) -> tuple[str, ...]:
+    """The tags whose patterns match."""
     if not server.tags:
         return ()
     return tuple(sorted(tag for tag, globs in server.tags.items() if any(glob_match(glob, key.name) for glob in globs)))
@@ -61,7 +62,7 @@ def _declared(effects: Effects, tool: str) -> Effect | None:
     return None
 
 
-def _annotated(annotations: Mapping[str, Any]) -> tuple[Effect, EffectSource]:
+def annotated(annotations: Mapping[str, Any]) -> tuple[Effect, EffectSource]:
     """MCP's hints (tools, annotations): `destructiveHint` counts only where `readOnlyHint` is not true."""
     if annotations.get("readOnlyHint") is True:
         return "read", "annotated"

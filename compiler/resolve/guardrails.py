@@ -1,4 +1,4 @@
-"""Policies and invariants: every name and selector in them must mean something; judging them comes later."""
+"""Invariants: every name and selector in them must mean something; judging them comes later."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from meshplan.compiler.resolve.select import reached
 from meshplan.compiler.syntax.access import Reach
 from meshplan.compiler.syntax.guardrails import Invariant
 from meshplan.compiler.syntax.virtual import ServerInclude
-
-PACKS = ("builtin/safe-defaults",)
 
 
 def resolve_invariants(context: Context) -> dict[str, JsonValue]:
@@ -72,11 +70,3 @@ def _check_excuses(context: Context, given: str | list[str] | None, path: Path) 
     texts = [(given, path)] if isinstance(given, str) else [(text, (*path, i)) for i, text in enumerate(given or ())]
     for text, place in texts:
         compile_at(context, place, text, {"args": DYN, "principal": principal_env(context)})
-
-
-def resolve_policies(context: Context) -> tuple[str, ...]:
-    """The packs in use, each of which must be known."""
-    packs = context.mesh.policies.use
-    for index, pack in enumerate(packs):
-        context.known("policy", pack, PACKS, ("policies", "use", index))
-    return tuple(sorted(set(packs)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Span
-from meshplan.compiler.rules import access, language, lock, names, routing, shape, suppression, yaml
+from meshplan.compiler.rules import access, language, lock, names, policies, routing, shape, suppression, yaml
 from meshplan.compiler.rules.model import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -16,6 +16,7 @@ RULES: tuple[Rule, ...] = (
     *routing.RULES,
     *access.RULES,
     *language.RULES,
+    *policies.RULES,
     *lock.RULES,
 )
 BY_SLUG: dict[str, Rule] = {rule.slug: rule for rule in RULES}

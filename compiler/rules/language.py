@@ -217,13 +217,4 @@ RULES = (
         "#env prd\n#+ sections\nenvironments: {prod: {}}\n",
         "#env prod\n#+ sections\nenvironments: {prod: {}}\n",
     ),
-    Rule(
-        "MESH591",
-        "not-judged-yet",
-        "a section is compiled and carried by the plan, and nothing judges it yet",
-        "This version checks the names in it; it does not enforce it.",
-        "policies: {use: [builtin/safe-defaults]}\n",
-        "",
-        level="advice",
-    ),
 )

@@ -11,11 +11,22 @@ from meshplan.compiler.syntax.orchestration import Expression
 from meshplan.compiler.syntax.words import Day, Glob, Maybe, Name, OneOrMany, Text, Written
 
 
+class PolicyException(Written):
+    """What one policy lets pass until a date: things by logical name or glob, such as `server:legacy`."""
+
+    policy: Name
+    at: Glob
+    reason: Text
+    until: Day
+
+
 class Policies(Written):
-    """Policy packs by name, and files with the user's own."""
+    """Policy packs by name, files with the user's own, levels other than their own, and exceptions."""
 
     use: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]] = []
     files: list[Glob] = []
+    levels: dict[Name, Literal["advisory", "mandatory", "skip"]] = {}
+    except_: Annotated[list[PolicyException], Field(alias="except")] = []
 
 
 def _who(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """What a process must not have loaded, asked of the process itself (import-linter sees only import statements)."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,16 +33,22 @@ def test_the_contract_loads_nothing_heavy_and_nothing_of_ours(module):
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("file", ["none.yaml", "mesh.yaml.example"])
-def test_validate_loads_neither_the_runtime_nor_anything_of_the_network(file):
-    arguments = ["-C", str(ROOT), "-f", file, "validate"]
+@pytest.mark.parametrize("file", ["none.yaml", "plain.yaml", "mesh.yaml.example"])
+def test_validate_loads_neither_the_runtime_nor_anything_of_the_network(file, tmp_path):
+    """Without guards (`plain.yaml`) it does not make a plan either, so it loads nothing of its models."""
+    text = (ROOT / "mesh.yaml.example").read_text()
+    shutil.copytree(ROOT / "mesh.lock", tmp_path / "mesh.lock")
+    (tmp_path / "mesh.yaml.example").write_text(text)
+    (tmp_path / "plain.yaml").write_text(text[: text.index("policies:")] + text[text.index("runtime:") :])
+    arguments = ["-C", str(tmp_path), "-f", file, "validate"]
     modules = loaded(f"from meshplan.compiler.cli import run; assert run({arguments!r}) == {file == 'none.yaml'}")
-    assert "meshplan.schemas.plan" not in modules
+    assert ("meshplan.schemas.plan" in modules) == (file == "mesh.yaml.example")
     assert not [m for m in modules if m.startswith("meshplan.runtime")]
     assert roots(modules).isdisjoint(
         {"mcp", "jinja2", "deepdiff", "jsonschema", "anyio", "httpx2", "starlette", "uvicorn"}
     )
-    assert not [m for m in modules if m.startswith(("meshplan.compiler.importers", "meshplan.compiler.clients"))]
+    other = ("meshplan.compiler.clients", *(() if file == "mesh.yaml.example" else ("meshplan.compiler.importers",)))
+    assert not [m for m in modules if m.startswith(other)]
 
 
 def test_the_runtime_loads_no_compiler():

@@ -13,6 +13,7 @@ from meshplan.compiler.diff.model import (
     Change,
     Detail,
     Diff,
+    Gate,
     LockChange,
     Place,
     Ref,
@@ -73,7 +74,13 @@ def _diff(diff: Diff) -> dict[str, Any]:
         "lock": [_lock(change) for change in definitions(diff.lock)],
         "tokens": [_tokens(cost) for cost in diff.tokens],
         "stale_acknowledgements": list(diff.stale_acknowledgements),
+        "gates": [_gate(gate) for gate in diff.gates],
     }
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    kind, _, name = gate.name.partition(" ")
+    return {"kind": kind, "name": name, "holds": gate.holds, "open": gate.open, "text": gate.text}
 
 
 def _ref(ref: Ref) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from meshplan.compiler.diff.model import AccessChange, Change, LockChange, TokenCost
 from meshplan.schemas.capability import EFFECTS
 
+GUARDS = ("gate:", "invariant:", "policy:")
+"""Subjects of changes that are about what may never be."""
+
 
 def by_danger(changes: Iterable[AccessChange]) -> list[AccessChange]:
     """Destructive, write, read; gained before lost; then by name."""
@@ -14,8 +17,10 @@ def by_danger(changes: Iterable[AccessChange]) -> list[AccessChange]:
 
 
 def resources(changes: Iterable[Change]) -> list[Change]:
-    """What widens, what breaks, the rest; then by subject."""
-    return sorted(changes, key=lambda c: (not c.widening, not c.breaking, c.subject, c.verb))
+    """What is about guards, what widens, what breaks, the rest; then by subject."""
+    return sorted(
+        changes, key=lambda c: (not c.subject.startswith(GUARDS), not c.widening, not c.breaking, c.subject, c.verb)
+    )
 
 
 def definitions(changes: Iterable[LockChange]) -> list[LockChange]:

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from meshplan.compiler.diff.model import Change, Detail, Diff, LockChange, TokenCost
+from meshplan.compiler.diff.model import Change, Detail, Diff, Gate, LockChange, TokenCost
 from meshplan.compiler.render.diff.access import access_items
 from meshplan.compiler.render.diff.item import Item, Sign, Standing, standing
 from meshplan.compiler.render.diff.order import costs, definitions, is_over, resources
 from meshplan.compiler.render.diff.phrase import Phrase, at, marked, phrase, quoted, value
 from meshplan.compiler.render.diff.who import capability_phrase
 
-Key = Literal["access", "breaking", "widening", "resources", "lock", "tokens"]
+Key = Literal["gates", "access", "breaking", "widening", "resources", "lock", "tokens"]
 _SIGNS: dict[str, Sign] = {"added": "+", "removed": "-", "changed": "~", "redirected": "~"}
 TITLES: dict[Key, str] = {
+    "gates": "Guards, as they were before this change",
     "access": "Access",
     "breaking": "BREAKING: who worked before may stop working",
     "widening": "WIDENING: somebody can do more",
@@ -42,6 +43,7 @@ class Section:
 def sections(diff: Diff) -> tuple[Section, ...]:
     """All sections with something in them; the one on access always, as that nothing changed is worth saying."""
     found = (
+        Section("gates", (), tuple(_guard(gate) for gate in diff.gates)),
         _access(diff),
         _graded(diff, "breaking"),
         _graded(diff, "widening"),
@@ -50,6 +52,12 @@ def sections(diff: Diff) -> tuple[Section, ...]:
         Section("tokens", (), tuple(_cost(cost) for cost in costs(diff.tokens))),
     )
     return tuple(section for section in found if section.entries or section.note)
+
+
+def _guard(gate: Gate) -> Item:
+    kind, _, name = gate.name.partition(" ")
+    grades = () if not gate.open else ("CHANGED",) if gate.holds else ("BROKEN",)
+    return Item("~" if gate.holds else "-", phrase(f"{kind} ", quoted(name), " ", marked(gate.text)), grades=grades)
 
 
 def _access(diff: Diff) -> Section:

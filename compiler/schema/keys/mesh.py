@@ -89,6 +89,18 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Environment.patch": ("Changes, applied in order after parsing.", [{"set": "servers.notes.timeout", "to": "5s"}]),
     "Policies.use": ("Policy packs by name.", ["builtin/safe-defaults"]),
     "Policies.files": ("Files with policies of your own, by path or glob.", ["policies/*.yaml"]),
+    "Policies.levels": (
+        "Levels other than a policy's own: `mandatory` refuses the mesh, `advisory` warns, `skip` does not judge.",
+        {"no-wildcard-to-danger": "mandatory"},
+    ),
+    "Policies.except": (
+        "What a policy lets pass, why, and until when.",
+        [{"policy": "https-only", "at": "server:legacy", "reason": "moves in May", "until": "2027-05-31"}],
+    ),
+    "PolicyException.policy": ("The policy.", "https-only"),
+    "PolicyException.at": ("The thing, by logical name or glob.", "server:legacy", "capability:legacy/*"),
+    "PolicyException.reason": ("Why it may pass.", "moves in May"),
+    "PolicyException.until": ("Date on which the exception ends.", "2027-05-31"),
     "Never.who": ("Whom the statement is about; `anyone` means every caller.", "anyone", {"team": "contractors"}),
     "Never.reach": ("What they may never reach.", {"effect": "destructive"}),
     "Never.reach_all": ("What they may never reach together.", [{"tag": "private-data"}, {"tag": "outbound"}]),
