@@ -26,6 +26,7 @@ from meshplan.schemas.plan import (
     Rule,
     Server,
     Settings,
+    Value,
     canonical,
 )
 from meshplan.schemas.store import Pointer, object_path, pointer_path
@@ -52,6 +53,7 @@ class Draft:
     listen: str = "127.0.0.1:0"
     public_url: str | None = None
     origins: tuple[str, ...] = ()
+    seal_keys: tuple[Value, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(body_bytes=100_000, concurrency_per_principal=64))
 
     def server(self, name, transport=None, *, relays=(), timeout_ms=5000, sessions="shared", on_drift="block"):
@@ -135,6 +137,7 @@ class Draft:
                 listen=self.listen,
                 public_url=self.public_url,
                 allowed_origins=self.origins,
+                seal_keys=self.seal_keys,
                 trusted_proxies=self.trusted_proxies,
                 limits=self.limits,
             ),
