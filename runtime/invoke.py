@@ -167,6 +167,7 @@ class Invoker:
             log_level=call.log_level,
             wants_progress=call.wants_progress,
             on_notify=call.on_notify,
+            behalf=call.caller.behalf,
         )
         try:
             upstream = self._upstreams.get(target.server)

@@ -60,7 +60,9 @@ async def _resources(view: View, server: str, call: Call, upstreams: Upstreams) 
     found: list[bytes] = []
     params: dict[str, Any] = {}
     for _ in range(LIVE_PAGES):
-        request = UpstreamRequest("resources/list", params, LIVE_TIMEOUT, client_info=call.client_info)
+        request = UpstreamRequest(
+            "resources/list", params, LIVE_TIMEOUT, client_info=call.client_info, behalf=call.caller.behalf
+        )
         try:
             page = await upstreams.get(server).request(request)
         except (UpstreamFailure, KeyError):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import cast
 
 from meshplan.runtime.identity.token import MAX_TOKEN, RejectedError, Token
+from meshplan.runtime.upstream.port import Behalf
 from meshplan.schemas.decide import Principal
 from meshplan.schemas.plan import Identity
 from meshplan.schemas.rules import Claim, JwtIssuer, ProxyIssuer
@@ -57,6 +58,11 @@ class Caller:
     def owner(self) -> tuple[str, str]:
         """The identity that sessions are bound to: (issuer, sub)."""
         return self.principal.issuer, self.principal.sub
+
+    @property
+    def behalf(self) -> Behalf:
+        """What an upstream that is called on behalf of its callers needs of this one."""
+        return Behalf(self.owner, self.credential.token.text if isinstance(self.credential, Bearer) else None)
 
     @property
     def ends(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshplan.schemas.plan import BearerAuth, HttpTransport, Passthrough, Plan, Server, StdioTransport
+from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Passthrough, PerUserAuth, Plan, Server, StdioTransport
 
 
 def unsupported(plan: Plan) -> str | None:
@@ -36,8 +36,10 @@ def _server(server: Server) -> Iterator[str]:
     if not isinstance(transport, HttpTransport | StdioTransport):
         yield f"the transport `{transport.kind}`"
     elif isinstance(transport, HttpTransport):
-        if transport.auth is not None and not isinstance(transport.auth, BearerAuth):
+        if isinstance(transport.auth, PerUserAuth):
             yield f"the authentication `{transport.auth.kind}`"
+        if isinstance(transport.auth, ExchangeAuth) and server.sessions != "shared":
+            yield "the sessions"
         if transport.replicas:
             yield "the replicas"
     elif transport.instances != "one":

@@ -18,7 +18,7 @@ import anyio.to_thread
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
 from meshplan.runtime.upstream.modern_http import ModernSession
-from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRequest
+from meshplan.runtime.upstream.port import Behalf, Client, Health, OnUpdate, UpstreamRequest
 from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
 from meshplan.schemas.plan import HttpTransport, Transport
 
@@ -79,8 +79,14 @@ class UpstreamServer:
     """One upstream; ``run`` is its owner task, everything else may be called by any task of the same event loop."""
 
     def __init__(
-        self, name: str, transport: Transport, surroundings: Surroundings, client: Client | None = None
+        self,
+        name: str,
+        transport: Transport,
+        surroundings: Surroundings,
+        client: Client | None = None,
+        behalf: Behalf | None = None,
     ) -> None:
+        self.behalf = behalf
         self.name, self.transport, self.client = name, transport, client
         self.refused_asks = 0
         self.ended = anyio.Event()
@@ -224,7 +230,7 @@ class UpstreamServer:
         else:
             attempt.session, self._error = session, None
             self._updates.opened(session)
-            if self._surroundings.on_connected is not None and self.client is None:
+            if self._surroundings.on_connected is not None and self.client is None and self.behalf is None:
                 self._surroundings.on_connected(self.name)
         attempt.done.set()
         return attempt.session
@@ -233,7 +239,7 @@ class UpstreamServer:
         """Start the connection that the server's transport and era want, and wait until it is open or has failed."""
         around = self._surroundings
         if isinstance(self.transport, HttpTransport):
-            plain = ModernSession(self.name, self.transport, around.secrets, around.on_list_changed)
+            plain = ModernSession(self.name, self.transport, around.secrets, around.on_list_changed, self.behalf)
             tasks.start_soon(self._keep, plain)
             await plain.ready.wait()
             if not plain.with_sessions:
@@ -251,6 +257,7 @@ class UpstreamServer:
                 self.client,
                 self._refuse_ask,
                 self._updates.updated,
+                self.behalf,
             )
         )
         tasks.start_soon(self._keep, session)

@@ -1,14 +1,16 @@
-"""The headers that a plan declares for one HTTP server, made from the values of their references."""
+"""The headers by which the mesh proves itself to one server: references, its own token, or one on behalf of a caller."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from meshplan.runtime.secrets import SecretError, Secrets
-from meshplan.schemas.plan import BasicAuth, BearerAuth, HeaderAuth, HttpTransport, Value
+from meshplan.runtime.upstream.port import Behalf
+from meshplan.schemas.plan import BasicAuth, BearerAuth, ExchangeAuth, HeaderAuth, HttpTransport, OAuthAuth, Value
 
 SESSION_HEADER: Final = "mcp-session-id"
 _OURS = frozenset(
@@ -17,35 +19,68 @@ _OURS = frozenset(
 )
 
 
-class Credentials:
-    """The headers that the plan declares for one server, made from the values of their references.
+class Source(Protocol):
+    """Where the value of a header comes from."""
 
-    Raises ``SecretError`` for a kind of authentication that is not implemented: nothing is sent without it.
+    async def resolve(self) -> str:
+        """The value for the next request; raises ``SecretError``."""
+        ...
+
+    async def refresh(self, rejected: str) -> str:
+        """The value after the server rejected one; the same where nothing newer is known. Raises ``SecretError``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Referenced:
+    """A value of the plan: a literal or a reference."""
+
+    secrets: Secrets
+    value: Value
+
+    async def resolve(self) -> str:
+        return await self.secrets.resolve(self.value)
+
+    async def refresh(self, rejected: str) -> str:
+        return await self.secrets.refresh(self.value, rejected)
+
+
+class Credentials:
+    """The headers that the plan declares for one server, made from the values of their sources.
+
+    ``behalf`` is the caller whom the connection is for, where it is one caller's alone. Raises ``SecretError`` for a
+    kind of authentication that is not implemented: nothing is sent without it.
     """
 
-    def __init__(self, transport: HttpTransport, secrets: Secrets) -> None:
-        self._secrets = secrets
-        self._values: dict[str, tuple[Callable[[str], str], Value]] = {}
-        self._values |= {name: (_as_it_is, v) for name, v in transport.headers.items() if name.lower() not in _OURS}
+    def __init__(self, transport: HttpTransport, secrets: Secrets, behalf: Behalf | None = None) -> None:
+        self._values: dict[str, tuple[Callable[[str], str], Source]] = {
+            name: (_as_it_is, _Referenced(secrets, value))
+            for name, value in transport.headers.items()
+            if name.lower() not in _OURS
+        }
         match transport.auth:
             case None:
                 pass
             case BearerAuth(token=token):
-                self._values["Authorization"] = (_bearer, token)
+                self._values["Authorization"] = (_bearer, _Referenced(secrets, token))
             case HeaderAuth(name=name, value=value):
-                self._values[name] = (_as_it_is, value)
+                self._values[name] = (_as_it_is, _Referenced(secrets, value))
             case BasicAuth(user=user, password=password):
-                self._values["Authorization"] = (partial(_basic, user), password)
+                self._values["Authorization"] = (partial(_basic, user), _Referenced(secrets, password))
+            case OAuthAuth() | ExchangeAuth() as auth:
+                from meshplan.runtime.upstream.grants import token_source
+
+                self._values["Authorization"] = (_bearer, token_source(auth, secrets, behalf))
             case other:
                 raise SecretError(f"authentication of kind `{other.kind}` is not implemented")
 
     async def resolve(self) -> dict[str, str]:
         """Header names and the values behind them, for the next request; raises ``SecretError``."""
-        return {name: await self._secrets.resolve(value) for name, (_, value) in self._values.items()}
+        return {name: await source.resolve() for name, (_, source) in self._values.items()}
 
     async def refresh(self, rejected: dict[str, str]) -> dict[str, str]:
         """The same after a 401, equal to what was rejected where nothing newer is known; raises ``SecretError``."""
-        return {name: await self._secrets.refresh(value, rejected[name]) for name, (_, value) in self._values.items()}
+        return {name: await source.refresh(rejected[name]) for name, (_, source) in self._values.items()}
 
     def headers(self, resolved: dict[str, str]) -> dict[str, str]:
         """The headers that carry resolved values; raises ``SecretError``."""

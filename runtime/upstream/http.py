@@ -17,6 +17,7 @@ from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.credentials import SESSION_HEADER, Credentials
 from meshplan.runtime.upstream.exchange import CURRENT, MARK, Exchange
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SecretUnavailable, SessionLost, Unavailable
+from meshplan.runtime.upstream.port import Behalf
 from meshplan.schemas.plan import HttpTransport
 
 CONNECT_SECONDS: Final = 10.0
@@ -39,10 +40,12 @@ def shared_pool() -> httpx2.AsyncHTTPTransport:
     return httpx2.AsyncHTTPTransport(limits=_LIMITS)
 
 
-def client(transport: HttpTransport, secrets: Secrets, pool: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
+def client(
+    transport: HttpTransport, secrets: Secrets, pool: httpx2.AsyncBaseTransport, behalf: Behalf | None = None
+) -> httpx2.AsyncClient:
     """A client for one upstream on the shared pool; closing it leaves the pool open."""
     return httpx2.AsyncClient(
-        transport=Wire(Credentials(transport, secrets), pool),
+        transport=Wire(Credentials(transport, secrets, behalf), pool),
         headers={"user-agent": "meshplan", "accept-encoding": "identity"},
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         follow_redirects=False,

@@ -26,7 +26,7 @@ from meshplan.runtime.upstream.failures import (
     Unavailable,
 )
 from meshplan.runtime.upstream.negotiate import negotiate
-from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamRequest, UpstreamTimeout
+from meshplan.runtime.upstream.port import Behalf, UpstreamRefusal, UpstreamRequest, UpstreamTimeout
 from meshplan.runtime.upstream.wire import EVENTS, NEVER, Connection, Origin, Reply
 from meshplan.schemas.plan import HttpTransport
 
@@ -57,7 +57,9 @@ class ModernSession:
         transport: HttpTransport,
         secrets: Secrets,
         on_list_changed: Callable[[str, str], None] | None,
+        behalf: Behalf | None = None,
     ) -> None:
+        self._behalf = behalf
         self._name, self._transport, self._secrets = name, transport, secrets
         self._on_list_changed = on_list_changed
         self.ready, self.gone, self.closed = anyio.Event(), anyio.Event(), anyio.Event()
@@ -92,7 +94,7 @@ class ModernSession:
     async def _meet(self, within: float) -> None:
         slow = SlowToConnect(f"did not finish connecting within {within:g} s")
         try:
-            self._credentials = Credentials(self._transport, self._secrets)
+            self._credentials = Credentials(self._transport, self._secrets, self._behalf)
             with anyio.move_on_after(within) as scope:
                 self.negotiated = await negotiate(self, {})
             if scope.cancelled_caught:

@@ -14,10 +14,11 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.port import Health, Upstream
-from meshplan.schemas.plan import Server
+from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Server
 
 if TYPE_CHECKING:
     import httpx2
@@ -29,8 +30,8 @@ QUIET_SECONDS = 1.0
 """A caller that has just looked a server up may still call it."""
 
 
-_Kept = UpstreamServer | ClientSessions
-_KINDS: Final[Mapping[str, type[UpstreamServer | ClientSessions]]] = {
+_Kept = UpstreamServer | ClientSessions | CallerConnections
+_KINDS: Final[Mapping[str, type[_Kept]]] = {
     "shared": UpstreamServer,
     "per_client": ClientSessions,
 }
@@ -59,7 +60,7 @@ class UpstreamPool:
             await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
         current, self._servers = self._servers, {}
         for name, server in servers.items():
-            kept, kind = current.get(name), _KINDS[server.sessions]
+            kept, kind = current.get(name), kind_of(server)
             if kept is None or kept.transport != server.transport or not isinstance(kept, kind):
                 kept = kind(name, server.transport, self._surroundings)
                 self._tasks.start_soon(kept.run)
@@ -84,6 +85,12 @@ class UpstreamPool:
         """Close every connection, running calls or not."""
         for server in (*self._servers.values(), *self._leaving):
             server.stop()
+
+
+def kind_of(server: Server) -> type[_Kept]:
+    """How the callers of a server share its connections."""
+    on_behalf = isinstance(server.transport, HttpTransport) and isinstance(server.transport.auth, ExchangeAuth)
+    return CallerConnections if on_behalf else _KINDS[server.sessions]
 
 
 @asynccontextmanager

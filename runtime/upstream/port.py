@@ -32,6 +32,17 @@ class Client:
     alone: bool = False
 
 
+@dataclass(slots=True)
+class Behalf:
+    """The caller whom a request is for: (issuer, sub), and its own verified token, if it came with one.
+
+    The token goes to a declared authorization server, to be exchanged, and nowhere else.
+    """
+
+    owner: tuple[str, str]
+    token: str | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One request to forward, as MCP 2026-07-28 spells it: the adapter translates for older upstreams.
@@ -54,6 +65,7 @@ class UpstreamRequest:
     on_notify: OnNotify | None = None
     client: Client | None = None
     on_ask: OnAsk | None = None
+    behalf: Behalf | None = None
 
 
 class UpstreamFailure(Exception):

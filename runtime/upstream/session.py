@@ -28,7 +28,7 @@ from meshplan.runtime.upstream.http import client
 from meshplan.runtime.upstream.negotiate import negotiate
 from meshplan.runtime.upstream.notices import Notices
 from meshplan.runtime.upstream.outcomes import explained, settled
-from meshplan.runtime.upstream.port import Client, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.upstream.port import Behalf, Client, UpstreamRefusal, UpstreamRequest
 from meshplan.runtime.upstream.updates import LISTEN
 from meshplan.schemas.plan import HttpTransport, StdioTransport, Transport
 
@@ -55,6 +55,7 @@ class Place:
     on_list_changed: Callable[[str, str], None] | None
     client: Client | None = None
     on_refused: Callable[[], None] | None = None
+    behalf: Behalf | None = None
     on_updated: Callable[[str], None] | None = None
 
 
@@ -139,7 +140,7 @@ class Session:
         if not isinstance(place.transport, HttpTransport):
             raise Unavailable(f"servers of kind `{place.transport.kind}` are not reached this way")
         try:
-            http = client(place.transport, place.secrets, place.pool())
+            http = client(place.transport, place.secrets, place.pool(), place.behalf)
         except SecretError as error:
             raise SecretUnavailable(str(error)) from None
         async with (

@@ -1,0 +1,134 @@
+"""One server with connections of single callers: what is sent on behalf of one is never in another's session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.abc
+
+from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.failures import Unavailable
+from meshplan.runtime.upstream.port import Behalf, Health, OnUpdate, UpstreamRequest
+from meshplan.schemas.plan import Transport
+
+if TYPE_CHECKING:
+    from meshplan.runtime.upstream.envelope import Negotiated
+
+MAX_CALLERS: Final = 256
+IDLE_SECONDS: Final = 300.0
+SWEEP_SECONDS: Final = 30.0
+
+_NOBODY: Final = "the server is called on behalf of a caller, and this is nobody's request"
+
+
+@dataclass(eq=False, slots=True)
+class _Own:
+    """The connection of one caller, with how many requests use it and since when none does."""
+
+    behalf: Behalf
+    server: UpstreamServer
+    users: int = 0
+    idle_since: float = 0.0
+
+
+class CallerConnections:
+    """See ``port.Upstream``; a connection is made by its caller's first request. ``run`` is the owner task."""
+
+    def __init__(self, name: str, transport: Transport, surroundings: Surroundings) -> None:
+        self.name, self.transport = name, transport
+        self._surroundings = surroundings
+        self._own: dict[tuple[str, str], _Own] = {}
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._stopping = anyio.Event()
+
+    async def run(self) -> None:
+        """Keep the connections until ``stop``."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._sweep)
+            await self._stopping.wait()
+            servers = [own.server for own in self._own.values()]
+            for server in servers:
+                server.stop()
+            for server in servers:
+                await server.ended.wait()
+            tasks.cancel_scope.cancel()
+
+    async def request(self, request: UpstreamRequest) -> dict[str, Any]:
+        """See ``port.Upstream``."""
+        if request.behalf is None:
+            raise Unavailable(_NOBODY)
+        own = self._of(request.behalf)
+        own.users += 1
+        try:
+            return await own.server.request(request)
+        finally:
+            own.users -= 1
+            own.idle_since = anyio.current_time()
+
+    def _of(self, behalf: Behalf) -> _Own:
+        found = self._own.get(behalf.owner)
+        if found is not None:
+            found.behalf.token = behalf.token
+            return found
+        if self._tasks is None or self._stopping.is_set():
+            raise Unavailable("the connection was closed by a new plan or a shutdown")
+        if len(self._own) >= MAX_CALLERS:
+            self._make_room()
+        kept = replace(behalf)
+        own = self._own[behalf.owner] = _Own(
+            kept, UpstreamServer(self.name, self.transport, self._surroundings, behalf=kept)
+        )
+        self._tasks.start_soon(own.server.run)
+        return own
+
+    def _make_room(self) -> None:
+        idle = [own for own in self._own.values() if not own.users]
+        if not idle:
+            raise Unavailable(f"more than {MAX_CALLERS} callers at once")
+        self._close(min(idle, key=lambda own: own.idle_since))
+
+    def _close(self, own: _Own) -> None:
+        del self._own[own.behalf.owner]
+        own.server.stop()
+
+    async def _sweep(self) -> None:
+        while True:
+            await anyio.sleep(SWEEP_SECONDS)
+            before = anyio.current_time() - IDLE_SECONDS
+            for own in [found for found in self._own.values() if not found.users and found.idle_since < before]:
+                self._close(own)
+
+    @asynccontextmanager
+    async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
+        """Nobody can subscribe: updates have no caller."""
+        del uri, on_update
+        raise Unavailable(_NOBODY)
+        yield
+
+    async def negotiated(self, seconds: float) -> Negotiated:
+        """Nothing is negotiated without a caller."""
+        del seconds
+        raise Unavailable(_NOBODY)
+
+    def health(self) -> Health:
+        """How many callers are connected, and what went wrong for one of them last."""
+        states = [own.server.health() for own in self._own.values()]
+        version = next((state.protocol_version for state in states if state.protocol_version), None)
+        error = next((state.error for state in states if state.error), None)
+        return Health("stopped" if self._stopping.is_set() else "per caller", version, error, sessions=len(states))
+
+    async def quiet(self, seconds: float) -> None:
+        """Return once no request has run for so long."""
+        while True:
+            await anyio.sleep(seconds)
+            if not any(own.users for own in self._own.values()):
+                return
+
+    def stop(self) -> None:
+        """Close every connection and end ``run``, without waiting for requests."""
+        self._stopping.set()
