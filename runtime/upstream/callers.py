@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,12 +60,22 @@ class CallerConnections:
 
     async def request(self, request: UpstreamRequest) -> dict[str, Any]:
         """See ``port.Upstream``."""
+        with self._used(request) as server:
+            return await server.request(request)
+
+    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+        """See ``port.Upstream``."""
+        with self._used(request) as server:
+            return await server.forward(request)
+
+    @contextmanager
+    def _used(self, request: UpstreamRequest) -> Generator[UpstreamServer]:
         if request.behalf is None:
             raise Unavailable(_NOBODY)
         own = self._of(request.behalf)
         own.users += 1
         try:
-            return await own.server.request(request)
+            yield own.server
         finally:
             own.users -= 1
             own.idle_since = anyio.current_time()

@@ -134,3 +134,4 @@ async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, d
         async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
             yield Site(front, active, upstreams, attempts, port, client)
             active.close()
+            await front.verifier.issuers.aclose()

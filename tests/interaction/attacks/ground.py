@@ -13,7 +13,6 @@ from idp import issuing
 from plans import Draft, FakeUpstreams
 from sites import ACCEPT, MODERN, request, site
 
-from meshplan.runtime.identity.verifier import Verifier
 from meshplan.schemas.plan import Claim, JwtIssuer, Key, ProxyIssuer, UserClaim
 
 PUBLIC = "https://mesh.example"
@@ -109,8 +108,6 @@ async def battleground(*, proxies=(), public=PUBLIC):
         ground.idp, ground.scoped, ground.foreign = [await stack.enter_async_context(issuing()) for _ in range(3)]
         bundle = _draft(ground, proxies, public).bundle()
         ground.site = await stack.enter_async_context(site(bundle, ground.upstreams))
-        verifier: Verifier = ground.site.front.verifier
-        stack.push_async_callback(verifier.issuers.aclose)
         yield ground
 
 

@@ -1,0 +1,60 @@
+// A certified OpenID provider on loopback: client credentials, JWT access tokens for a resource, and token exchange.
+// Arguments: the port, and the path of the package `oidc-provider`.
+import { createPublicKey, verify } from 'node:crypto';
+import { pathToFileURL } from 'node:url';
+
+const [port, library] = process.argv.slice(2);
+const { Provider, errors } = await import(pathToFileURL(`${library}/lib/index.js`));
+const issuer = `http://127.0.0.1:${port}`;
+const client = (client_id, ...grant_types) => ({
+  client_id, client_secret: `secret of ${client_id}`, grant_types, redirect_uris: [], response_types: [],
+  token_endpoint_auth_method: 'client_secret_basic',
+});
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+const resource = (audience) => ({
+  audience, scope: 'mcp notes', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
+});
+const provider = new Provider(issuer, {
+  clients: [client('robot', 'client_credentials'), client('mesh: one', 'client_credentials', EXCHANGE)],
+  scopes: ['mcp', 'notes'],
+  extraTokenClaims: (_ctx, token) => token.extra,
+  ttl: { ClientCredentials: () => 120 },
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_ctx, name) => resource(name),
+    },
+  },
+});
+// The library leaves token exchange to its users; the subject token is checked against the keys that we publish.
+async function subject(text) {
+  const [head, body, signature] = String(text).split('.');
+  try {
+    const { kid } = JSON.parse(Buffer.from(head, 'base64url'));
+    const { keys } = await (await fetch(`${issuer}/jwks`)).json();
+    const key = createPublicKey({ key: keys.find((found) => found.kid === kid), format: 'jwk' });
+    const claims = JSON.parse(Buffer.from(body, 'base64url'));
+    if (verify('RSA-SHA256', `${head}.${body}`, key, Buffer.from(signature, 'base64url'))
+      && claims.exp > Date.now() / 1000) return claims.sub;
+  } catch {
+    // falls through to the refusal
+  }
+  throw new errors.InvalidGrant('subject_token');
+}
+
+provider.registerGrantType(EXCHANGE, async (ctx) => {
+  const { params, client } = ctx.oidc;
+  if (params.subject_token_type !== TYPE) throw new errors.InvalidRequest('subject_token_type');
+  const token = new provider.ClientCredentials({
+    client, scope: 'notes', extra: { on_behalf_of: await subject(params.subject_token) },
+  });
+  token.resourceServer = new provider.ResourceServer(params.resource, resource(params.resource));
+  ctx.body = {
+    access_token: await token.save(), expires_in: token.expiration, token_type: token.tokenType, scope: token.scope,
+    issued_token_type: TYPE,
+  };
+}, ['subject_token', 'subject_token_type', 'resource', 'audience', 'scope']);
+provider.listen(Number(port), '127.0.0.1', () => console.log('listening'));
