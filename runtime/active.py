@@ -50,7 +50,7 @@ class Watcher:
         self._wake = anyio.Event()
 
     def tell(self, lists: frozenset[str]) -> None:
-        """These lists changed."""
+        """These lists, or the resources with these URIs, changed."""
         if lists:
             self._pending |= lists
             self._wake.set()

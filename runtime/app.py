@@ -21,6 +21,7 @@ from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
 from meshplan.runtime.front.pipes import line_writer, lines_of
 from meshplan.runtime.front.stdio import StdioFront
+from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.identity.local import LOCAL_FILE, LocalSecretError, ensure_local_secret
 from meshplan.runtime.identity.metadata import ENDPOINTS
@@ -93,9 +94,12 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
             follower = Follower(source.store, source.channel, active, upstreams, desired, say)
             await follower.look()
             tasks.start_soon(follower.run)
-        invoker = Invoker(active, upstreams, log_to(say), sealer=Sealer(Secrets(source.root)), lot=lot, drift=drift)
+        sealer = Sealer(Secrets(source.root))
+        invoker = Invoker(active, upstreams, log_to(say), sealer=sealer, lot=lot, drift=drift)
         tasks.start_soon(drift.run, upstreams)
-        yield Running(active, upstreams, desired, Desk(active, invoker), drift)
+        desk = Desk(active, invoker, tokens=Tokens(sealer))
+        tasks.start_soon(desk.background.run)
+        yield Running(active, upstreams, desired, desk, drift)
         tasks.cancel_scope.cancel()
 
 

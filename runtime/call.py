@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,9 +16,12 @@ from meshplan.runtime.protocol import (
 )
 from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members
-from meshplan.runtime.upstream.port import OnNotify
+from meshplan.runtime.upstream.port import OnNotify, Upstream
 
 Era = Literal["modern", "legacy"]
+
+Hold = Callable[[Upstream, str, str, float], Awaitable[None]]
+"""Takes what an allowed subscription is for: the upstream, its URI of the resource, its server's name, and seconds."""
 
 _MESH_KEYS = frozenset(
     {
@@ -58,6 +61,7 @@ class Call:
     param_headers: Mapping[str, str] | None = None
     session: str | None = None
     ask: Ask | None = None
+    hold: Hold | None = None
     id: str = field(default_factory=new_id)
 
     @property

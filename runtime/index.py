@@ -158,7 +158,7 @@ def _capabilities(
     if listed["prompt"]:
         found["prompts"] = {"listChanged": True}
     if listed["resource"] or listed["template"] or endpoint.live:
-        found["resources"] = {"listChanged": True}
+        found["resources"] = {"listChanged": True} | ({"subscribe": True} if "subscribe" in relayed else {})
     if "completions" in relayed and (listed["prompt"] or listed["template"]):
         found["completions"] = {}
     if "logging" in relayed:

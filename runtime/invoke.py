@@ -39,7 +39,7 @@ from meshplan.runtime.rounds import Rounds
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot, View
-from meshplan.runtime.targets import RESOLVERS, Target, Trace
+from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Target, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import RELAY, Tasks
 from meshplan.runtime.upstream.port import (
@@ -92,6 +92,16 @@ class Invoker:
             self._record(self._attempt(snapshot, call, trace, outcome, time.monotonic() - started))
         return result
 
+    def permits(self, call: Call) -> bool:
+        """Whether the newest plan would let this through; for what is told, not asked for, so nothing is recorded."""
+        snapshot, resolve = self._active.snapshot, RESOLVERS.get(call.method)
+        if snapshot is None or resolve is None:
+            return False
+        try:
+            return resolve(self._view(snapshot, call), call, Trace()) is not None
+        except RpcError:
+            return False
+
     def turn_away(self, endpoint: str, why: str, outcome: Outcome = "unauthenticated") -> None:
         """Record a request that never became a call: without a valid credential, or with a head that is refused."""
         now = self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
@@ -111,7 +121,7 @@ class Invoker:
                 self._check_drift(view, task, trace)
                 return await self._forward(view, call, task, trace)
             resolve = RESOLVERS.get(call.method)
-            if resolve is None:
+            if resolve is None or (call.method == SUBSCRIBE and call.hold is None):
                 raise method_not_found(call.method)
             target = resolve(view, call, trace)
             if target is None:
@@ -171,6 +181,9 @@ class Invoker:
         )
         try:
             upstream = self._upstreams.get(target.server)
+            if call.hold is not None and target.upstream_uri is not None:
+                await call.hold(upstream, target.server, target.upstream_uri, target.timeout)
+                return {}, "ok"
             result = await self._rounds.send(view, call, target, trace, request, upstream)
         except UpstreamRefusal as error:
             raise _relayed(error, call, target) from None

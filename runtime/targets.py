@@ -47,6 +47,9 @@ class Target:
     upstream_uri: str | None = None
 
 
+SUBSCRIBE = "resources/subscribe"
+"""The one method that leads to something which lasts."""
+
 Resolve = Callable[[View, Call, Trace], Target | None]
 
 
@@ -116,6 +119,14 @@ def resource(view: View, call: Call, trace: Trace) -> Target:
     server, upstream_uri = _find_resource(view, call, trace, uri)
     params = {**call.forwarded(), "uri": upstream_uri}
     return Target(server, view.index.timeouts[server], params, upstream_uri=upstream_uri)
+
+
+def subscription(view: View, call: Call, trace: Trace) -> Target:
+    """``resources/subscribe``: decided like a read."""
+    found = resource(view, call, trace)
+    if "subscribe" not in view.index.relays[found.server]:
+        raise invalid("updates of this resource are not announced", "not_subscribable")
+    return found
 
 
 def _find_resource(view: View, call: Call, trace: Trace, uri: str) -> tuple[str, str]:
@@ -203,6 +214,7 @@ RESOLVERS: Mapping[str, Resolve] = {
     "tools/call": tool,
     "prompts/get": prompt,
     "resources/read": resource,
+    SUBSCRIBE: subscription,
     "completion/complete": completion,
 }
-"""The methods that may be forwarded."""
+"""The methods that lead to an upstream."""

@@ -192,6 +192,7 @@ class Limits(Frozen):
     json_depth: int = 64
     header_bytes: int = 32768
     idle_streams: int = 1000
+    stream_ms: int = 300_000
     concurrency_per_principal: int
     concurrency_per_upstream: int = 256
 

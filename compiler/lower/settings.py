@@ -34,6 +34,7 @@ def lower_settings(runtime: Runtime) -> plan.Settings:
             json_depth=limits.depth,
             header_bytes=limits.headers,
             idle_streams=limits.idle_streams,
+            stream_ms=limits.stream,
             concurrency_per_principal=limits.concurrency.per_principal,
             concurrency_per_upstream=limits.concurrency.per_upstream,
         ),

@@ -57,6 +57,7 @@ class Limits(Written):
     depth: Annotated[int, Field(ge=4, le=128)] = 64
     headers: Size = 32 * 1024
     idle_streams: Count = 1000
+    stream: Duration = 300_000
     concurrency: Concurrency = Concurrency.model_construct()
 
 

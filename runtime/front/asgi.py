@@ -98,9 +98,14 @@ class Exchange:
         """Commit to a stream, with a comment so that the client sees the headers at once."""
         await self._write(b": open\n\n")
 
-    async def event(self, message: bytes) -> None:
+    async def prime(self, event_id: str, retry_ms: int) -> None:
+        """Commit to a stream with an empty event, whose id lets the client come back (SEP-1699)."""
+        await self._write(f"id: {event_id}\nretry: {retry_ms}\ndata:\n\n".encode())
+
+    async def event(self, message: bytes, event_id: str | None = None) -> None:
         """Send one message on the stream; nothing is sent after the end."""
-        await self._write(b"event: message\ndata: " + message + b"\n\n")
+        number = b"" if event_id is None else b"id: " + event_id.encode() + b"\n"
+        await self._write(b"event: message\n" + number + b"data: " + message + b"\n\n")
 
     async def _write(self, chunk: bytes) -> None:
         async with self._lock:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from meshplan.runtime.active import Active
+from meshplan.runtime.background import Background
 from meshplan.runtime.errors import OVERLOADED, RpcError, not_ready, unauthenticated, unknown
 from meshplan.runtime.front.jsonrpc import notification_text
+from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.principal import LOCAL, Caller
+from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnNotify
 
@@ -22,6 +25,7 @@ MAX_STREAMS = 64
 """Open streams (GET or listen) of one principal."""
 
 COMPLETED = "notifications/elicitation/complete"
+UPDATED = "notifications/resources/updated"
 
 LIST_CHANGED: dict[str, str] = {
     "tools": "notifications/tools/list_changed",
@@ -37,6 +41,13 @@ class Desk:
 
     active: Active
     invoker: Invoker
+    background: Background = field(default_factory=Background)
+    tokens: Tokens = field(default_factory=lambda: Tokens(Sealer()))
+
+    @property
+    def plan(self) -> str | None:
+        """The digest of the newest plan."""
+        return self.active.snapshot.digest if self.active.snapshot else None
 
     def index(self, endpoint: str) -> EndpointIndex:
         """The endpoint as the newest plan has it; raises ``RpcError``."""
@@ -48,6 +59,16 @@ class Desk:
             raise unknown("endpoint", endpoint, "no_such_endpoint")
         return found
 
+    def outward(self, endpoint: str, server: str) -> Callable[[str], str]:
+        """Gives a URI of a server the name that it has at an endpoint."""
+
+        def name(uri: str) -> str:
+            snapshot = self.active.snapshot
+            index = snapshot.endpoints.get(endpoint) if snapshot else None
+            return index.outward_uri(server, uri) if index else uri
+
+        return name
+
     def local_caller(self) -> Caller:
         """The caller of the local profile; raises ``RpcError`` where the plan has none."""
         snapshot = self.active.snapshot
@@ -57,6 +78,14 @@ class Desk:
         if principal is None:
             raise unauthenticated()
         return Caller(LOCAL, principal)
+
+
+def change_text(change: str, meta: dict[str, Any] | None = None) -> bytes:
+    """The notification of one change that a watcher was told of: a list's name, or the URI of a resource."""
+    more = {"_meta": meta} if meta else {}
+    if change in LIST_CHANGED:
+        return notification_text(LIST_CHANGED[change], more)
+    return notification_text(UPDATED, {"uri": change, **more})
 
 
 def progress_token(params: dict[str, Any]) -> int | str | None:

@@ -112,6 +112,12 @@ def accepts(headers: dict[str, str], kind: str) -> bool:
     return any(name.strip(_OWS) in wanted and not _zero(rest) for name, _, rest in ranges)
 
 
+def prefers(headers: dict[str, str], kind: str, other: str) -> bool:
+    """Whether the Accept header names one media type before another; servers may break the tie by order."""
+    names = [part.partition(";")[0].strip(_OWS) for part in headers.get("accept", "").lower().split(",")]
+    return kind in names and other in names and names.index(kind) < names.index(other)
+
+
 def _zero(parameters: str) -> bool:
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip(_OWS).partition("=")

@@ -11,13 +11,16 @@ import anyio
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found
 from meshplan.runtime.front import jsonrpc
-from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, progress_token, relay
+from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.rounds import complete
 from meshplan.runtime.front.session import Channel, Session
+from meshplan.runtime.front.subscriptions import Subscriptions
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.results import server_info
 from meshplan.runtime.shapes import members, text
+from meshplan.runtime.targets import SUBSCRIBE
+from meshplan.runtime.upstream.port import Upstream
 
 VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions with a handshake that are served, oldest first."""
@@ -76,6 +79,10 @@ async def _answer(desk: Desk, session: Session, caller: Caller, request: jsonrpc
             return {}
         case "logging/setLevel":
             return _set_level(desk, session, request.params)
+        case "resources/subscribe":
+            return await _subscribe(desk, session, caller, request.params)
+        case "resources/unsubscribe":
+            return _unsubscribe(desk, session, request.params)
         case "initialize":
             raise RpcError(INVALID_REQUEST, "the session is initialized already")
         case _:
@@ -92,6 +99,37 @@ def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[
     return {}
 
 
+async def _subscribe(desk: Desk, session: Session, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Decided and recorded like a read, and held open until the session lets go of it."""
+    held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, session.update)
+    uri = text(params.get("uri")) or ""
+
+    async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
+        await held.hold(uri, desk.outward(session.endpoint, server), upstream, upstream_uri, seconds)
+
+    if "subscribe" not in _resources(desk, session):
+        raise method_not_found(SUBSCRIBE)
+    call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=hold)
+    await desk.invoker.invoke(call)
+    return {}
+
+
+def _unsubscribe(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
+    if "subscribe" not in _resources(desk, session):
+        raise method_not_found("resources/unsubscribe")
+    uri = text(params.get("uri"))
+    if uri is None:
+        raise invalid("a resource URI is missing")
+    if session.subscriptions is not None:
+        session.subscriptions.let_go(uri)
+    session.updated.discard(uri)
+    return {}
+
+
+def _resources(desk: Desk, session: Session) -> Mapping[str, Any]:
+    return members(desk.index(session.endpoint).capabilities.get("resources")) or {}
+
+
 async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel) -> Result:
     token, level = progress_token(request.params), session.log_level
     call = Call(
@@ -105,7 +143,7 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         log_level=level,
         wants_progress=token is not None,
         on_notify=relay(token, logs=level is not None, write=channel.write, session=True),
-        session=session.id,
+        session=session.number,
     )
     return await complete(desk.invoker.invoke, call, partial(session.ask, channel))
 
@@ -146,13 +184,30 @@ async def batch(desk: Desk, session: Session, caller: Caller, elements: list[Any
 async def tell_changes(
     desk: Desk, session: Session, caller: Caller, write: Write, ready: Callable[[], Awaitable[None]]
 ) -> None:
-    """Tell of changed lists until the session's stream is over; from ``ready`` on, no change is missed."""
+    """Tell of changes until the session's stream is over.
+
+    From ``ready`` on, none is missed; a client that was away is told what changed since, lists only as "may have".
+    """
     with desk.active.watch(session.endpoint, caller) as watcher:
         session.stream = watcher
+        watcher.tell(_missed(desk, session))
         try:
             await ready()
-            async for lists in watcher.changes():
-                for kind in sorted(lists):
-                    await write(jsonrpc.notification_text(LIST_CHANGED[kind]))
+            async for changes in watcher.changes():
+                for change in sorted(changes):
+                    if change in LIST_CHANGED or _may_know(desk, session, caller, change):
+                        await write(change_text(change))
         finally:
             session.stream = None
+            session.plan = desk.plan
+
+
+def _missed(desk: Desk, session: Session) -> frozenset[str]:
+    missed, session.updated = session.updated, set()
+    if session.plan is not None and session.plan != desk.plan:
+        missed |= LIST_CHANGED.keys() & desk.index(session.endpoint).capabilities.keys()
+    return frozenset(missed)
+
+
+def _may_know(desk: Desk, session: Session, caller: Caller, uri: str) -> bool:
+    return desk.invoker.permits(Call(session.endpoint, caller, "legacy", "resources/read", {"uri": uri}))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import anyio
 
 from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST, NOT_READY, OVERLOADED, RpcError
 from meshplan.runtime.front import jsonrpc, legacy
-from meshplan.runtime.front.asgi import EVENTS, Exchange, Receive, Send, respond, until_disconnect
+from meshplan.runtime.front.asgi import EVENTS, JSON, KEEP_ALIVE, Exchange, Receive, Send, respond, until_disconnect
 from meshplan.runtime.front.desk import MAX_STREAMS, Desk, too_many_streams
-from meshplan.runtime.front.guard import accepts
+from meshplan.runtime.front.guard import accepts, prefers
 from meshplan.runtime.front.session import Session
-from meshplan.runtime.front.sessions import Sessions
+from meshplan.runtime.front.sessions import Passed, Sessions
+from meshplan.runtime.front.streams import Reader, Stream
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import MCP_PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION_META_KEY
+from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.shapes import members
 
 SESSION_HEADER = "mcp-session-id"
+LAST_EVENT_HEADER = "last-event-id"
+FIRST_WITH_PRIMING = "2025-11-25"
+"""The revision from which on streams begin with an empty event, and may be closed before their end (SEP-1699)."""
 _NO_SESSION = RpcError(INVALID_REQUEST, "the session id is missing")
 _GONE = RpcError(INVALID_REQUEST, "there is no such session")
+_NO_EVENT = RpcError(INVALID_REQUEST, "the stream cannot be resumed from this event", {"reason": "event_gone"})
 _STATUS = {OVERLOADED: 429, NOT_READY: 503}
 
 
@@ -36,6 +42,14 @@ class Visit:
     headers: dict[str, str]
     receive: Receive
     send: Send
+    method: str = "POST"
+    body: bytes = b""
+
+    @property
+    def stream_seconds(self) -> float:
+        """How long one response may stay open before a client that can come back has to."""
+        snapshot = self.desk.active.snapshot
+        return snapshot.plan.runtime.limits.stream_ms / 1000 if snapshot else 0
 
     async def refuse(self, status: int, error: RpcError, number: jsonrpc.RequestId | None = None) -> None:
         """Answer with an error response."""
@@ -49,7 +63,7 @@ class Visit:
             return None
         found = self.sessions.find(sent, self.caller.owner, self.endpoint)
         if found is None:
-            await self.refuse(404, _GONE)
+            await _elsewhere(self, sent)
             return None
         version = self.headers.get(MCP_PROTOCOL_VERSION_HEADER)
         if version is not None and version != found.version:
@@ -58,22 +72,30 @@ class Visit:
         return found
 
 
-@dataclass(slots=True)
-class HttpChannel:
-    """The response of one POST, as a place for messages."""
+async def _elsewhere(visit: Visit, sent: str) -> None:
+    """Let another worker answer where the session is there; there is none otherwise."""
+    snapshot, locator = visit.desk.active.snapshot, visit.sessions.locator
+    keys = snapshot.plan.runtime.seal_keys if snapshot else ()
+    token = await visit.desk.tokens.read(keys, sent, visit.caller.owner, visit.endpoint)
+    away = token is not None and token.worker != visit.sessions.worker
+    passed = Passed(visit.endpoint, visit.caller, visit.method, visit.headers, visit.body, visit.receive, visit.send)
+    if not (token and away and locator and await locator.forward(token.worker, passed)):
+        await visit.refuse(404, _GONE)
 
-    exchange: Exchange
-    can_ask: bool
-    gone: anyio.Event = field(default_factory=anyio.Event)
+
+class _Silent:
+    """Nowhere for messages to go: the parts of a batch cannot ask, and their answers come together."""
+
+    def __init__(self) -> None:
+        self.can_ask, self.gone = False, anyio.Event()
 
     async def write(self, message: bytes) -> None:
-        """Send one message, where the response may be a stream."""
-        if self.can_ask:
-            await self.exchange.event(message)
+        """Send nothing."""
 
 
 async def post(visit: Visit, body: bytes) -> None:
     """Answer one POST."""
+    visit = replace(visit, body=body)
     try:
         value = jsonrpc.parse(body)
         if isinstance(value, list):
@@ -103,9 +125,15 @@ async def _initialize(visit: Visit, request: jsonrpc.Request) -> None:
     try:
         session = legacy.open_session(desk, visit.endpoint, visit.caller, request.params, sessions.now())
         result = legacy.initialize_result(desk, session)
+        snapshot = desk.active.snapshot
+        keys = snapshot.plan.runtime.seal_keys if snapshot else ()
+        session.id = await desk.tokens.make(keys, sessions.worker, session)
         sessions.add(session)
     except RpcError as error:
         await visit.refuse(_STATUS.get(error.code, 200), error, request.id)
+        return
+    except SecretError:
+        await visit.refuse(503, RpcError(NOT_READY, "no session can be opened", {"reason": "seal_key"}), request.id)
         return
     await respond(visit.send, 200, jsonrpc.result_text(request.id, result), headers={SESSION_HEADER: session.id})
 
@@ -115,78 +143,131 @@ async def _message(visit: Visit, session: Session, message: jsonrpc.Message) -> 
         legacy.notice(session, message)
         await respond(visit.send, 202)
         return
-    exchange = Exchange(visit.send)
-    channel = HttpChannel(exchange, can_ask=True)
-
-    async def work() -> bytes | None:
-        return await legacy.respond(visit.desk, session, visit.caller, message, channel)
-
-    await _exchange(visit, channel, work)
+    await _answer(visit, session, message)
 
 
 async def _batch(visit: Visit, elements: list[Any]) -> None:
     session = await visit.session()
     if session is None:
         return
-    channel = HttpChannel(Exchange(visit.send), can_ask=False)
-
-    async def work() -> bytes | None:
-        return await legacy.batch(visit.desk, session, visit.caller, elements, channel)
-
-    await _exchange(visit, channel, work)
+    final = await legacy.batch(visit.desk, session, visit.caller, elements, _Silent())
+    await respond(visit.send, 202 if final is None else 200, final or b"")
 
 
-async def _exchange(visit: Visit, channel: HttpChannel, work: Callable[[], Awaitable[bytes | None]]) -> None:
-    """Do the work to its end; a client that leaves can no longer be asked, and that is all."""
+async def _answer(visit: Visit, session: Session, request: jsonrpc.Request) -> None:
+    """Do the work to its end, whether the client waits for it, comes back for it, or does not."""
+    stream, reader = session.streams.open(), _reader(visit, session)
+    await stream.attach(reader)
+    if prefers(visit.headers, EVENTS, JSON):
+        await stream.begin()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_attend, visit, stream, reader)
+            group.start_soon(_keep_alive, stream, reader)
+            await stream.finish(await legacy.respond(visit.desk, session, visit.caller, request, stream))
+            group.cancel_scope.cancel()
+    finally:
+        session.streams.close(stream)
+
+
+def _reader(visit: Visit, session: Session) -> Reader:
+    return Reader(Exchange(visit.send), primes=session.version >= FIRST_WITH_PRIMING)
+
+
+async def _attend(visit: Visit, stream: Stream, reader: Reader) -> None:
+    """Let a client go that leaves, or that may come back for the rest; one that stays away can no longer be asked."""
+    await _until_let_go(visit, reader)
+    stream.detach(reader)
+    await reader.exchange.finish(200)
+    await stream.lost()
+    stream.gone.set()
+
+
+async def _until_let_go(visit: Visit, reader: Reader) -> None:
+    """Until the client has gone, another reader has taken over, or this one had its time and can be resumed."""
     async with anyio.create_task_group() as group:
 
-        async def watch() -> None:
+        async def either(wait: Callable[[], Awaitable[None]]) -> None:
+            await wait()
+            group.cancel_scope.cancel()
+
+        async def gone() -> None:
             await until_disconnect(visit.receive)
-            channel.gone.set()
 
-        async def keep_alive() -> None:
-            await channel.exchange.keep_alive(commit=False)
+        async def its_time() -> None:
+            await anyio.sleep(visit.stream_seconds)
+            await reader.primed.wait()
 
-        group.start_soon(watch)
-        group.start_soon(keep_alive)
-        final = await work()
-        await channel.exchange.finish(202 if final is None else 200, final or b"")
-        group.cancel_scope.cancel()
+        for wait in (gone, its_time, reader.over.wait):
+            group.start_soon(either, wait)
+
+
+async def _keep_alive(stream: Stream, reader: Reader) -> None:
+    await anyio.sleep(KEEP_ALIVE)
+    if stream.reader is reader:
+        await stream.begin()
+    await reader.exchange.keep_alive(commit=False)
 
 
 async def get(visit: Visit) -> None:
-    """Open the session's stream of notifications: one at a time."""
+    """Open the session's own stream, one at a time, or go on with any of its streams where the client lost it."""
+    visit = replace(visit, method="GET")
     if not accepts(visit.headers, EVENTS):
         await visit.refuse(406, RpcError(INVALID_REQUEST, f"the client does not accept `{EVENTS}`"))
         return
     session = await visit.session()
     if session is None:
         return
-    if session.stream is not None:
+    last = visit.headers.get(LAST_EVENT_HEADER)
+    found = None if last is None else session.streams.find(last)
+    if last is not None and found is None:
+        await visit.refuse(400, _NO_EVENT)
+    elif found is None and session.stream is not None:
         await visit.refuse(409, RpcError(INVALID_REQUEST, "the session has a stream already"))
-        return
-    if visit.desk.active.watching(visit.caller.owner) >= MAX_STREAMS:
+    elif visit.desk.active.watching(visit.caller.owner) >= MAX_STREAMS:
         await visit.refuse(429, too_many_streams())
+    elif found is not None and found[0] is not session.own:
+        await _resume(visit, session, *found)
+    else:
+        await _listen(visit, session, None if found is None else found[1])
+
+
+async def _resume(visit: Visit, session: Session, stream: Stream, after: int) -> None:
+    reader = _reader(visit, session)
+    if not await stream.attach(reader, after):
+        await visit.refuse(400, _NO_EVENT)
         return
-    exchange = Exchange(visit.send, {SESSION_HEADER: session.id})
+    async with anyio.create_task_group() as group:
+        group.start_soon(_keep_alive, stream, reader)
+        await _until_let_go(visit, reader)
+        group.cancel_scope.cancel()
+    stream.detach(reader)
+    await reader.exchange.finish(200)
+
+
+async def _listen(visit: Visit, session: Session, after: int | None) -> None:
+    stream = session.own = session.own or session.streams.open()
+    reader = _reader(visit, session)
+    if not await stream.attach(reader, after):
+        await visit.refuse(400, _NO_EVENT)
+        return
     async with anyio.create_task_group() as group:
 
         async def watch() -> None:
-            await until_disconnect(visit.receive)
+            await _until_let_go(visit, reader)
             group.cancel_scope.cancel()
 
-        async def keep_alive() -> None:
-            await exchange.keep_alive(commit=True)
-
         group.start_soon(watch)
-        group.start_soon(keep_alive)
-        await legacy.tell_changes(visit.desk, session, visit.caller, exchange.event, exchange.open)
-        await exchange.finish(200)
+        group.start_soon(_keep_alive, stream, reader)
+        await legacy.tell_changes(visit.desk, session, visit.caller, stream.write, stream.begin)
         group.cancel_scope.cancel()
+    stream.detach(reader)
+    await reader.exchange.finish(200)
 
 
 async def delete(visit: Visit) -> None:
     """End the session."""
+    visit = replace(visit, method="DELETE")
     session = await visit.session()
     if session is not None:
         visit.sessions.remove(session)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from meshplan.runtime.active import Watcher
 from meshplan.runtime.call import Call
-from meshplan.runtime.errors import invalid
-from meshplan.runtime.front.desk import LIST_CHANGED, MAX_STREAMS, Desk, Write, progress_token, relay, too_many_streams
+from meshplan.runtime.errors import RpcError, invalid
+from meshplan.runtime.front.desk import MAX_STREAMS, Desk, Write, change_text, progress_token, relay, too_many_streams
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
+from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
 from meshplan.runtime.results import own_envelope, server_info
-from meshplan.runtime.shapes import members, text
+from meshplan.runtime.shapes import items, members, text
+from meshplan.runtime.targets import SUBSCRIBE
+from meshplan.runtime.upstream.port import Upstream
 
 SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 LISTEN = "subscriptions/listen"
@@ -75,23 +81,61 @@ async def answer(
 
 
 async def listen(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
-    """Serve one subscription: acknowledge, tell of changed lists, and return the final result when it is over."""
+    """Serve one subscription: acknowledge, tell of changes, and return the final result when it is over."""
     wanted = members(request.params.get("notifications"))
     if wanted is None:
         raise invalid("the notifications to listen for are missing")
     desk.index(endpoint)
     if desk.active.watching(caller.owner) >= MAX_STREAMS:
         raise too_many_streams()
-    honoured = {name: True for name in _WANTED.values() if wanted.get(name) is True}
+    honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
-    with desk.active.watch(endpoint, caller) as watcher:
+    with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:
+        uris = [uri for uri in items(wanted.get("resourceSubscriptions")) if isinstance(uri, str)]
+        done = await _subscribe(desk, endpoint, caller, held, uris)
+        honoured |= {"resourceSubscriptions": done} if done else {}
         acknowledged = {"notifications": honoured, "_meta": meta}
         await write(notification_text("notifications/subscriptions/acknowledged", acknowledged))
         async for lists in watcher.changes():
-            for kind in sorted(lists):
-                if _WANTED[kind] in honoured:
-                    await write(notification_text(LIST_CHANGED[kind], {"_meta": meta}))
+            for change in sorted(lists):
+                if _WANTED.get(change) in honoured or (
+                    change not in _WANTED and desk.invoker.permits(_reading(endpoint, caller, change))
+                ):
+                    await write(change_text(change, meta))
     return {"resultType": "complete", "_meta": {**meta, SERVER_INFO_META_KEY: server_info(endpoint)}}
+
+
+@contextmanager
+def _holding(desk: Desk, watcher: Watcher) -> Generator[Subscriptions]:
+    def tell(uri: str) -> None:
+        watcher.tell(frozenset({uri}))
+
+    held = Subscriptions(desk.background, tell)
+    try:
+        yield held
+    finally:
+        held.end()
+
+
+def _reading(endpoint: str, caller: Caller, uri: str) -> Call:
+    return Call(endpoint=endpoint, caller=caller, era="modern", method="resources/read", params={"uri": uri})
+
+
+async def _subscribe(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, uris: list[str]) -> list[str]:
+    """Subscribe to each resource, each decided and recorded; returns those that are."""
+    done: list[str] = []
+    for uri in dict.fromkeys(uris[:MAX_SUBSCRIPTIONS]):
+
+        async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float, uri: str = uri) -> None:
+            await held.hold(uri, desk.outward(endpoint, server), upstream, upstream_uri, seconds)
+
+        call = replace(_reading(endpoint, caller, uri), method=SUBSCRIBE, hold=hold)
+        try:
+            await desk.invoker.invoke(call)
+        except RpcError:
+            continue
+        done.append(uri)
+    return done
 
 
 def _meta(request_id: RequestId) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import anyio
 from meshplan.runtime.active import Watcher
 from meshplan.runtime.errors import CLIENT_CANNOT_ANSWER, INVALID_REQUEST, RpcError, cannot_answer
 from meshplan.runtime.front.jsonrpc import RequestId, Response, request_text
+from meshplan.runtime.front.streams import Stream, Streams
+from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
 from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members, text
 
@@ -37,7 +39,12 @@ class _Question:
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """Bound to the principal that opened it (``owner``: issuer, sub) and to one endpoint."""
+    """Bound to the principal that opened it (``owner``: issuer, sub) and to one endpoint.
+
+    ``id`` is what the client knows it by, ``number`` what this worker does.
+    ``stream`` is set while somebody listens on the session's ``own`` stream; ``updated`` piles up the resources that
+    changed while nobody does, and ``plan`` is the plan whose lists the client was last told of.
+    """
 
     endpoint: str
     owner: tuple[str, str]
@@ -46,8 +53,14 @@ class Session:
     client_info: Mapping[str, Any] | None
     last_seen: float
     id: str = ""
+    number: str = field(default_factory=new_id)
     log_level: str | None = None
     stream: Watcher | None = None
+    streams: Streams = field(default_factory=Streams)
+    own: Stream | None = None
+    subscriptions: Subscriptions | None = None
+    updated: set[str] = field(default_factory=set[str])
+    plan: str | None = None
     running: dict[RequestId, anyio.CancelScope] = field(default_factory=dict[RequestId, anyio.CancelScope])
     questions: dict[RequestId, _Question] = field(default_factory=dict[RequestId, _Question])
 
@@ -111,10 +124,19 @@ class Session:
             case _:
                 return False
 
+    def update(self, uri: str) -> None:
+        """A resource that the client subscribed to has changed."""
+        if self.stream is not None:
+            self.stream.tell(frozenset({uri}))
+        elif self.subscriptions is not None and len(self.updated) < MAX_SUBSCRIPTIONS:
+            self.updated.add(uri)
+
     def end(self) -> None:
         """Stop everything that is running in the session."""
         for scope in tuple(self.running.values()):
             scope.cancel()
+        if self.subscriptions is not None:
+            self.subscriptions.end()
         if self.stream is not None:
             self.stream.end()
 

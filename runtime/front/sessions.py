@@ -1,13 +1,17 @@
-"""The open sessions of the handshake era: bounded in number, idle ones expire, each bound to who opened it."""
+"""The sessions that this worker keeps: bounded in number, idle ones expire, each bound to who opened it."""
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from meshplan.runtime.errors import OVERLOADED, RpcError
+from meshplan.runtime.front.asgi import Receive, Send
 from meshplan.runtime.front.session import Session
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.record import new_id
 
 IDLE = 1800.0
 """Seconds after which a session that nobody uses is gone."""
@@ -16,18 +20,45 @@ MAX_PER_PRINCIPAL = 1_000
 """A principal that opens more loses its oldest idle one, never somebody else's."""
 
 
-class Sessions:
-    """Finds sessions by an id that nobody can guess."""
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One authenticated HTTP request whose session another worker has; its body has been read."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self.now = now
+    endpoint: str
+    caller: Caller
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    receive: Receive
+    send: Send
+
+
+class Locator(Protocol):
+    """Knows the other workers of this runtime: a session belongs to the one that opened it."""
+
+    async def forward(self, worker: str, passed: Passed) -> bool:
+        """Let the worker answer; False where it is gone, and nothing was sent."""
+        ...
+
+
+class Sessions:
+    """Finds sessions by their id; ``worker`` is who keeps them, and ``locator`` knows of other workers, if any."""
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        worker: str | None = None,
+        locator: Locator | None = None,
+    ) -> None:
+        self.now, self.worker, self.locator = now, worker or new_id(), locator
         self._sessions: dict[str, Session] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def add(self, session: Session) -> None:
-        """Keep a new session and give it its id; raises ``RpcError`` when there is no room."""
+        """Keep a new session, which has its id; raises ``RpcError`` when there is no room."""
         self._expire()
         own = [found for found in self._sessions.values() if found.owner == session.owner]
         if len(own) >= MAX_PER_PRINCIPAL or len(self._sessions) >= MAX_SESSIONS:
@@ -35,7 +66,6 @@ class Sessions:
             if not idle:
                 raise RpcError(OVERLOADED, "too many sessions", {"reason": "overloaded"})
             self.remove(min(idle, key=lambda found: found.last_seen))
-        session.id = secrets.token_urlsafe(24)
         self._sessions[session.id] = session
 
     def find(self, session_id: str, owner: tuple[str, str], endpoint: str) -> Session | None:

@@ -23,7 +23,7 @@ identity:
     suite: {{sha256: {hashlib.sha256(KEY.encode()).hexdigest()}, teams: [testers]}}
 grants:
   - {{role: tester, to: [{{team: testers}}]}}
-
+runtime: {{limits: {{stream: 700ms}}}}
 """
 PLAIN = """
 mesh: v1

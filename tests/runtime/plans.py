@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
-from meshplan.runtime.upstream.port import Health, UpstreamRequest
+from meshplan.runtime.upstream.port import Health, UpstreamRefusal, UpstreamRequest
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle, seal
 from meshplan.schemas.capability import IDENTIFYING_FIELD, CapabilityKey
@@ -181,6 +182,22 @@ class FakeUpstream:
 
     handler: Handler
     requests: list[UpstreamRequest] = field(default_factory=list)
+    subscribers: dict[str, list] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def subscribe(self, uri, on_update):
+        if "refused" in uri:
+            raise UpstreamRefusal(-32601, "no such thing")
+        self.subscribers.setdefault(uri, []).append(on_update)
+        try:
+            yield
+        finally:
+            self.subscribers[uri].remove(on_update)
+
+    def update(self, uri, *, of=None):
+        """Tell the subscribers of `of` (else of the resource itself) that a resource changed."""
+        for on_update in self.subscribers.get(of or uri, []):
+            on_update(uri)
 
     async def request(self, request):
         self.requests.append(request)

@@ -128,10 +128,12 @@ async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, d
     active, attempts = active or Active(), []
     if bundle is not None:
         active.swap(Snapshot(bundle, seq))
-    async with open_lot() as lot:
+    async with open_lot() as lot, anyio.create_task_group() as group:
         desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot, drift=drift))
         front = HttpFront(desk, Status(active, upstreams, Desired(), drift), Binding("127.0.0.1", 0), local_secret)
+        group.start_soon(desk.background.run)
         async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
             yield Site(front, active, upstreams, attempts, port, client)
             active.close()
             await front.verifier.issuers.aclose()
+        group.cancel_scope.cancel()

@@ -25,6 +25,10 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Limits.depth": ("Nesting of one request's JSON.", 64),
     "Limits.headers": ("Size of one request's headers.", "32KiB"),
     "Limits.idle_streams": ("Open streams that nothing is sent on.", 1000),
+    "Limits.stream": (
+        "How long one response may stay open before a client that can come back for the rest has to.",
+        "5m",
+    ),
     "Limits.concurrency": ("Calls that may run at once.", {"per_principal": 64}),
     "Concurrency.per_principal": ("Calls of one caller that may run at once.", 64),
     "Concurrency.per_upstream": ("Calls to one server that may run at once.", 256),

@@ -9,7 +9,7 @@ from meshplan.runtime.front.sessions import Sessions
 
 
 def make(owner, seen):
-    return Session("dev", ("key", owner), "2025-11-25", {}, None, seen)
+    return Session("dev", ("key", owner), "2025-11-25", {}, None, seen, id=f"{owner}-{seen}")
 
 
 async def test_a_principal_with_too_many_loses_its_oldest_idle_one(monkeypatch):
