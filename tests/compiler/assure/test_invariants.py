@@ -104,6 +104,27 @@ def test_a_deny_on_what_is_behind_a_binding_holds_it_back():
     assert not holds("who: {user: bob}, reach: {server: notes, tools: [list_notes]}", denied)
 
 
+DATED = MESH.replace(
+    "grants:\n",
+    "  shut: {deny: [{server: notes, tools: [delete_note]}]}\ngrants:\n  - {role: shut, to: [{team: guests}], expires: %s}\n",
+).replace("[{agent: ci}]}", "[{agent: ci}]%s}")
+
+
+@pytest.mark.parametrize(
+    ("deny_ends", "allow_ends", "expected"),
+    [
+        ("2027-01-01", "", False),
+        ("2027-01-01", ", expires: 2027-01-01", True),
+        ("2027-01-01", ", expires: 2027-01-02", False),
+        ("2027-01-01", ", expires: 2026-11-22", True),
+        ("2026-11-22", ", expires: 2027-01-01", False),
+    ],
+)
+def test_a_deny_protects_until_it_ends(deny_ends, allow_ends, expected):
+    mesh = DATED % (deny_ends, allow_ends)
+    assert holds("who: {team: guests}, reach: {tools: [delete_note]}", mesh) is expected
+
+
 def test_live_resources_count():
     live = MESH.replace(
         "reader: {allow: [{server: notes, tools: {effect: read}}]}",
