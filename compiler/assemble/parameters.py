@@ -128,7 +128,8 @@ def _wrong_references(root: MapNode, path: Path, value: str, known: MapNode) -> 
     found = [_unknown(root, path, name, known) for name in dict.fromkeys(names)]
     for name, end in _NEARLY.findall(value):
         word, dot, last = name.partition(".")
-        if (word == "param" and dot and end) or not (name in known or (dot and word.startswith("param"))):
+        slip = word.startswith("param") or (last in known and did_you_mean(word, ("param",)) is not None)
+        if (word == "param" and dot and end) or not (name in known or (dot and slip)):
             continue
         written = f"${{param.{last if dot else name}}}"
         message = f"`${{{name}{end}` is not how a parameter is named"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshplan.compiler.checks.credentials import written_out
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.issuers import unusable_issuers
 from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
 from meshplan.compiler.checks.schemas import wrong_schemas
 from meshplan.compiler.checks.tokens import over_budget_surfaces
+from meshplan.compiler.checks.written import credentials
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors
 from meshplan.compiler.draft import Draft
 
 Check = Callable[[Draft], list[Diagnostic]]
 
-ALONE: tuple[Check, ...] = (written_out, wrong_schemas)
+ALONE: tuple[Check, ...] = (credentials, wrong_schemas)
 """What is wrong by itself, whatever else is: said of any mesh that could be read."""
 REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces, unusable_issuers)
 ADVISING: tuple[Check, ...] = (

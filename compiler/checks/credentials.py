@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,13 +65,18 @@ class Suspect:
     certain: bool
 
 
-def in_text(text: str) -> Suspect | None:
-    """The first credential that a text holds by its shape, or what is too random to be anything else."""
+def shaped(text: str) -> Iterator[Suspect]:
+    """Every credential that a text holds by its shape; of a private key its first line."""
     for match in _CERTAIN.finditer(text):
         if not _BLANK.search(match[0]) and ("-----" in match[0] or _bits(match[0][4:]) > _REPEATED_BITS):
             kind = next(at for at, held in enumerate(match.groups()) if held is not None)
-            end = len(text) if "-----" in match[0] else match.end()
-            return Suspect(match.start(), end, _KINDS[kind], certain=True)
+            yield Suspect(match.start(), match.end(), _KINDS[kind], certain=True)
+
+
+def in_text(text: str) -> Suspect | None:
+    """The first credential that a text holds by its shape, or what is too random to be anything else."""
+    if (first := next(shaped(text), None)) is not None:
+        return replace(first, end=len(text)) if "-----" in text[first.start : first.end] else first
     for match in _USERINFO.finditer(text):
         if not _BLANK.search(match["password"]):
             local = match["host"].lower() in _LOCAL

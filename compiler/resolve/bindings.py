@@ -70,6 +70,7 @@ def _binding(
     for operation, mapped in sorted(binding.map.items()):
         place = (*path, "map", operation)
         if not context.known("operation", operation, contract.operations, place, key=True):
+            context.slipped[f"binding:{name}"] = tuple(contract.operations)
             continue
         made = _operation(context, name, binding, operation, contract.operations[operation], mapped, place)
         if made is not None:

@@ -37,6 +37,8 @@ class Context:
     capabilities: dict[CapabilityKey, KnownCapability] = field(default_factory=dict[CapabilityKey, KnownCapability])
     made: dict[str, list[CapabilityKey]] = field(default_factory=dict[str, list[CapabilityKey]])
     """The tools of each `binding:NAME` and `workflow:NAME`."""
+    slipped: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """What the contract has, of each `binding:NAME` that maps an operation which is none of it."""
     everywhere: dict[frozenset[str], tuple[CapabilityKey, ...]] = field(
         default_factory=dict[frozenset[str], tuple[CapabilityKey, ...]]
     )

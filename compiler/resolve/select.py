@@ -170,6 +170,9 @@ def _made(context: Context, maker: str, reach: Reach, path: Path) -> list[Capabi
 
 
 def operations_of(context: Context, maker: str) -> list[str]:
-    """The operations that a binding maps, those with a mistake of their own included."""
+    """The operations that a binding maps, those with a mistake of their own included.
+
+    Where one that it maps is none of the contract, what the contract has counts as mapped: the slip is told there, once.
+    """
     binding = context.mesh.bindings.get(maker.removeprefix("binding:"))
-    return [] if binding is None else list(binding.map)
+    return [] if binding is None else [*binding.map, *context.slipped.get(maker, ())]

@@ -201,3 +201,45 @@ def test_no_output_shows_it(tmp_path, capsys, monkeypatch):
         said = "".join(capsys.readouterr())
         assert "MESH602" in said
         assert not any(value in said for value in (TOKENS[0], TOKENS[5], "abcd-1234", "efgh-5678"))
+
+
+ELSEWHERE = """\
+parameters:
+  api_key: {default: s3cr3t-v4lue}
+  region: {default: eu} # was FIRST
+virtual:
+  desk:
+    description: the key is SECOND
+    include: [{server: notes, tools: [get_note, search]}]
+    tools:
+      search: {set: {query: "postgres://app:q7Rt2Wm9@db.example.com/app"}}
+roles:
+  reader:
+    allow: [{id: own, server: notes, tools: [search], when: "args.query == 'THIRD'"}]
+environments:
+  prod:
+    patch: [{set: "roles.reader.allow[own].when", to: "args.query != 'FOURTH'"}]
+"""
+
+
+def test_what_is_set_conditions_parameters_patches_and_comments_are_looked_at_too():
+    text = with_sections(ELSEWHERE)
+    places = {"FIRST": TOKENS[0], "SECOND": TOKENS[5], "THIRD": TOKENS[4], "FOURTH": TOKENS[9]}
+    for mark, token in places.items():
+        text = text.replace(mark, token)
+    found = [d for d in compile_text(text).diagnostics if d.code in ("MESH602", "MESH603")]
+    told = {text[d.span.start : d.span.end]: d.code for d in found}
+    certain = dict.fromkeys([*places.values(), "q7Rt2Wm9"], "MESH602")
+    assert told == {**certain, "s3cr3t-v4lue": "MESH603"}
+    assert len(found) == len(told)
+    for d in found:
+        line = text.split("\n")[d.span.line - 1]
+        assert line[d.span.column - 1 : d.span.end_column - 1] in told
+        assert not any(value in f"{d.message} {d.help}" for value in told)
+
+
+def test_a_file_that_is_included_is_looked_at(tmp_path):
+    main = with_sections("include: [more/*.yaml]\n")
+    more = f"contracts:\n  c/v1:\n    operations: {{OPEN: {{description: {TOKENS[0]}}}}}\n"
+    found = compile_text(main, files={"more/a.yaml": more}).diagnostics
+    assert [(d.code, d.span.file, d.span.line) for d in found if d.code == "MESH602"] == [("MESH602", "more/a.yaml", 3)]
