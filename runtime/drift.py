@@ -27,7 +27,7 @@ RETRY: Final = 30.0
 SETTLE: Final = 1.0
 """Seconds between two looks at a server that keeps saying that its lists changed."""
 CHECK_SECONDS: Final = 30.0
-CONCURRENT_CHECKS: Final = 4
+CONCURRENT_CHECKS: Final = 16
 
 Difference = Literal["changed", "missing"]
 

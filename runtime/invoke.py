@@ -141,7 +141,11 @@ class Invoker:
         snapshot, resolve = self._active.snapshot, RESOLVERS.get(call.method)
         if snapshot is None or resolve is None:
             raise not_ready()
-        return resolve(self._view(snapshot, call), call, Trace())
+        view, trace = self._view(snapshot, call), Trace()
+        target = resolve(view, call, trace)
+        if target is not None:
+            self._check_drift(view, target, trace)
+        return target
 
     def _view(self, snapshot: Snapshot, call: Call) -> View:
         """The caller as the newest plan knows it: a key that is gone is gone at once."""

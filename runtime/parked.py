@@ -16,7 +16,8 @@ from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnAsk, OnNotify, UpstreamFailure, UpstreamRefusal
 
 MAX_PARKED: Final = 1000
-MAX_PARKED_PER_PRINCIPAL: Final = 32
+MAX_PARKED_PER_PRINCIPAL: Final = 16
+"""One more, and the oldest is given up: clients that never come back must not keep others of the principal waiting."""
 MAX_QUESTIONS: Final = 16
 """Open questions of one call."""
 MAX_AGE: Final = 300.0
@@ -115,6 +116,12 @@ class Conversation:
         asked = {name: {"method": q.method, "params": q.params} for name, q in self._unanswered().items()}
         return Questions(self.id, self.round, asked)
 
+    def drop(self) -> None:
+        """Give a parked call up: its retry finds nothing."""
+        self.round = ""
+        self._resumed.set()
+        self.scope.cancel()
+
     async def kept(self) -> None:
         """Wait while there is a result that the retry of a parked call will fetch."""
         if self.round and self._outcome is not None:
@@ -167,12 +174,11 @@ class Lot:
     def _admit(self, call: Conversation, turn: dict[str, Any] | Questions) -> dict[str, Any] | Questions:
         if isinstance(turn, Questions):
             parked = [found for found in self._calls.values() if found.round]
-            if (
-                len(parked) > MAX_PARKED
-                or sum(found.owner == call.owner for found in parked) > MAX_PARKED_PER_PRINCIPAL
-            ):
-                call.scope.cancel()
-                raise RpcError(OVERLOADED, "too many calls wait for their callers", {"reason": "overloaded"})
+            own = sorted((found for found in parked if found.owner == call.owner), key=_parked_until)
+            if len(own) > MAX_PARKED_PER_PRINCIPAL or len(parked) > MAX_PARKED:
+                own[0].drop()
+                if own[0] is call:
+                    raise RpcError(OVERLOADED, "too many calls wait for their callers", {"reason": "overloaded"})
         return turn
 
     async def _carry(self, call: Conversation, send: Send) -> None:
@@ -181,6 +187,10 @@ class Lot:
             await call.kept()
         finally:
             self._calls.pop(call.id, None)
+
+
+def _parked_until(call: Conversation) -> float:
+    return call.scope.deadline
 
 
 @asynccontextmanager

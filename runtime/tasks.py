@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import HEADER_MISMATCH, INTERNAL_ERROR, RpcError, invalid, method_not_found, unknown
-from meshplan.runtime.protocol import MCP_NAME_HEADER, decode_header_value
+from meshplan.runtime.index import TASKS
+from meshplan.runtime.protocol import MCP_NAME_HEADER, MISSING_REQUIRED_CLIENT_CAPABILITY, decode_header_value
 from meshplan.runtime.results import outward_uris
 from meshplan.runtime.seal import BrokenSealError, Sealer
 from meshplan.runtime.secrets import SecretError
@@ -31,8 +32,9 @@ class Tasks:
 
         Arguments are not at hand any more: a rule that reads them counts as it does for lists.
         """
-        if call.legacy:
+        if call.legacy or not view.index.extensions:
             raise method_not_found(call.method)
+        _check_declared(call)
         shown = text(call.params.get("taskId"))
         if shown is None:
             raise invalid("a task id is missing")
@@ -68,6 +70,12 @@ class Tasks:
         except SecretError as error:
             raise RpcError(INTERNAL_ERROR, "the task id cannot be sealed") from error
         return {**result, "taskId": sealed}
+
+
+def _check_declared(call: Call) -> None:
+    if TASKS not in (members(call.client_capabilities.get("extensions")) or {}):
+        wanted: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+        raise RpcError(MISSING_REQUIRED_CLIENT_CAPABILITY, f"the client does not declare `{TASKS}`", wanted)
 
 
 def _shown(view: View, call: Call, target: Target, result: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MAX_SESSIONS: Final = 256
 """Sessions of clients at one server."""
-MAX_PER_PRINCIPAL: Final = 16
+MAX_PER_PRINCIPAL: Final = 32
+"""More than may be parked: calls that wait for their callers never take all."""
 IDLE_SECONDS: Final = 600.0
 SWEEP_SECONDS: Final = 30.0
 

@@ -153,14 +153,25 @@ async def test_a_parked_call_is_given_up_after_a_while_and_its_server_is_told(tm
         assert answer["error"]["data"]["reason"] == "request_state_gone"
 
 
-async def test_a_caller_parks_only_so_many(tmp_path, monkeypatch):
+async def test_a_caller_parks_only_so_many_and_the_oldest_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(parked, "MAX_PARKED_PER_PRINCIPAL", 2)
     async with served(draft(), tmp_path) as found:
-        answers = [await ask(found, FORM) for _ in range(3)]
-        assert [answer.get("error", {}).get("code") for answer in answers] == [None, None, -31004]
-        assert "result" in await ask(found, FORM, key="bob")
-        kept = await ask(found, FORM, **retry(answers[0]["result"], form=ACCEPTED))
-        assert kept["result"]["heard"] == [ACCEPTED]
+        others = (await ask(found, FORM, key="bob"))["result"]
+        answers = [(await ask(found, FORM))["result"] for _ in range(3)]
+        gone = await ask(found, FORM, **retry(answers[0], form=ACCEPTED))
+        assert gone["error"]["data"]["reason"] == "request_state_gone"
+        for answer in answers[1:]:
+            assert (await ask(found, FORM, **retry(answer, form=ACCEPTED)))["result"]["heard"] == [ACCEPTED]
+        assert (await ask(found, FORM, key="bob", **retry(others, form=ACCEPTED)))["result"]["heard"] == [ACCEPTED]
+
+
+async def test_all_callers_together_park_only_so_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(parked, "MAX_PARKED", 1)
+    async with served(draft(), tmp_path) as found:
+        others = (await ask(found, FORM, key="bob"))["result"]
+        refused = await ask(found, FORM)
+        assert (refused["error"]["code"], refused["error"]["data"]["reason"]) == (-31004, "overloaded")
+        assert (await ask(found, FORM, key="bob", **retry(others, form=ACCEPTED)))["result"]["heard"] == [ACCEPTED]
 
 
 async def test_a_restart_forgets_what_was_parked(tmp_path):

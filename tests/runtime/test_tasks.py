@@ -111,6 +111,12 @@ async def test_it_is_advertised_and_declared_only_where_the_server_has_it(relays
         assert capabilities.get("extensions") == ({TASKS: {}} if relays else None)
         await start(found)
         assert (TASKS in runner.requests[0].client_capabilities["extensions"]) == bool(relays)
+        undeclared = await found.modern("tasks/get", {"taskId": "t-1"}, headers={"mcp-name": "t-1"})
+        error = undeclared.json()["error"]
+        if relays:
+            assert (error["code"], error["data"]) == (-32021, {"requiredCapabilities": {"extensions": {TASKS: {}}}})
+        else:
+            assert (undeclared.status_code, error["code"]) == (404, -32601)
         session = await found.session(capabilities=CLIENT)
         message = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "t-1"}}
         assert (await found.legacy(message, session=session)).json()["error"]["code"] == -32601
