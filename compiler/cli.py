@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "show who gains and who loses what between two meshes"),
     "graph": ("graph", "draw the mesh as Mermaid, DOT or JSON"),
     "apply": ("apply", "publish a plan to a store"),
+    "keygen": ("keygen", "make an API key, of which the mesh keeps the hash only"),
     "serve": ("serve", "serve a plan or a store"),
     "stdio": ("stdio", "serve one virtual MCP over standard input and output"),
     "up": ("up", "lock what is not locked, compile, serve on loopback, reload on every change"),
