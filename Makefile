@@ -23,6 +23,7 @@ check: .venv/check
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/mesh -f mesh.yaml.example validate --strict
+	$(BIN)/mesh -f mesh.yaml.example test --mutate --min-coverage 100
 	rm -rf build/dist && $(BIN)/python -m build --wheel --outdir build/dist . >build/wheel.log 2>&1 || (cat build/wheel.log; false)
 	$(BIN)/check-wheel-contents --toplevel meshplan build/dist
 

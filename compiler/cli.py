@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drift": ("drift", "compare what the servers offer now with what is locked"),
     "plan": ("plan", "compile, and show or write the plan"),
     "diff": ("diff", "show who gains and who loses what between two meshes"),
+    "test": ("test", "run the access tests against the plan that would be served"),
     "graph": ("graph", "draw the mesh as Mermaid, DOT or JSON"),
     "apply": ("apply", "publish a plan to a store"),
     "keygen": ("keygen", "make an API key, of which the mesh keeps the hash only"),

@@ -19,6 +19,6 @@ from meshplan.compiler.schema import KINDS, Draft, schema_text
     help="7 is a profile that editors with yaml-language-server understand",
 )
 def command(kind: str, draft: str) -> int:
-    """Print the JSON Schema of mesh.yaml, of the plan, or of `--format json`."""
+    """Print the JSON Schema of mesh.yaml, of a test file, of the plan, or of `--format json`."""
     click.echo(schema_text(kind, cast("Draft", draft)), nl=False)
     return 0

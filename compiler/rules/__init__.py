@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from meshplan.compiler.diagnostics import Diagnostic, Fix, Label, Span
-from meshplan.compiler.rules import access, language, lock, names, policies, routing, shape, suppression, yaml
+from meshplan.compiler.rules import access, language, lock, names, policies, routing, shape, suppression, testing, yaml
 from meshplan.compiler.rules.model import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     *access.RULES,
     *language.RULES,
     *policies.RULES,
+    *testing.RULES,
     *lock.RULES,
 )
 BY_SLUG: dict[str, Rule] = {rule.slug: rule for rule in RULES}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from meshplan.compiler.schema.draft7 import as_draft7
 from meshplan.compiler.schema.language import language_schema
 from meshplan.compiler.schema.tidy import tidied
+from meshplan.compiler.testing.syntax import TestFile
 from meshplan.schemas import plan
 
 Draft = Literal["2020-12", "7"]
@@ -21,6 +22,11 @@ def plan_schema() -> Schema:
     """The shape of a plan."""
     schema = tidied(plan.json_schema())
     return {"$schema": schema.pop("$schema"), "$id": "https://mesh.dev/schemas/plan.v1.json", **schema}
+
+
+def test_schema() -> Schema:
+    """The shape of a `*.mesh-test.yaml`."""
+    return language_schema(TestFile, "https://mesh.dev/schemas/mesh-test.v1.json")
 
 
 def diagnostics_schema() -> Schema:
@@ -37,6 +43,7 @@ def diff_schema() -> Schema:
 
 KINDS: dict[str, Callable[[], Schema]] = {
     "mesh": language_schema,
+    "test": test_schema,
     "plan": plan_schema,
     "diagnostics": diagnostics_schema,
     "diff": diff_schema,
@@ -44,6 +51,7 @@ KINDS: dict[str, Callable[[], Schema]] = {
 FILES: dict[str, tuple[str, Draft]] = {
     "mesh.schema.json": ("mesh", "2020-12"),
     "mesh.draft7.schema.json": ("mesh", "7"),
+    "mesh-test.schema.json": ("test", "2020-12"),
     "plan.schema.json": ("plan", "2020-12"),
 }
 """The generated files, and what is in them."""

@@ -18,8 +18,8 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WORD = "x-word"
 
 
-def language_schema(model: type[BaseModel] = Mesh) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of mesh.yaml as its author writes it."""
+def language_schema(model: type[BaseModel] = Mesh, id: str = _ID) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of mesh.yaml, or of another file with its own model, as its author writes it."""
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     described(schema, model)
     for part in _parts(schema):
@@ -28,7 +28,7 @@ def language_schema(model: type[BaseModel] = Mesh) -> dict[str, Any]:
         part.pop(_WORD, None)
         if part.get("type") == "string" and "pattern" in part:
             part["pattern"] = or_parameter(part["pattern"])
-    return {"$schema": _DIALECT, "$id": _ID, **tidied(schema)}
+    return {"$schema": _DIALECT, "$id": id, **tidied(schema)}
 
 
 class _Generator(GenerateJsonSchema):

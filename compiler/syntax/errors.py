@@ -52,7 +52,9 @@ def mistakes(root: MapNode, model: type[BaseModel], error: ValidationError) -> I
             location = tuple(detail["loc"])
             path, expected = walk(model, location)
             context = detail.get("ctx", {})
-            yield Mistake(root, path, location, expected, detail["type"], detail["input"], detail["msg"], context)
+            yield Mistake(
+                root, model, path, location, expected, detail["type"], detail["input"], detail["msg"], context
+            )
 
 
 def explained(mistake: Mistake) -> Diagnostic | None:

@@ -18,11 +18,9 @@ from meshplan.compiler.syntax.shape import alternatives, held_by, inner_keys, ke
 
 def unknown_key(mistake: Mistake) -> Diagnostic | None:
     """A key that the language does not have here."""
-    from meshplan.compiler.syntax.mesh import Mesh
-
     name = str(mistake.path[-1])
-    _, model = walk(Mesh, mistake.location[:-1])
-    _, choice = walk(Mesh, mistake.location[:-2]) if len(mistake.location) > 1 else (None, None)
+    _, model = walk(mistake.model, mistake.location[:-1])
+    _, choice = walk(mistake.model, mistake.location[:-2]) if len(mistake.location) > 1 else (None, None)
     excluded = _excluded(mistake, name, model, choice)
     return excluded or _misspelt(mistake.root, mistake, name, model)
 
@@ -76,10 +74,8 @@ def _excluded(mistake: Mistake, name: str, model: Any, choice: Any) -> Diagnosti
 
 def missing_key(mistake: Mistake) -> Diagnostic | None:
     """A missing key; silent where a misspelt sibling, or one that belongs inside it, already says it."""
-    from meshplan.compiler.syntax.mesh import Mesh
-
     name = str(mistake.path[-1])
-    _, model = walk(Mesh, mistake.location[:-1])
+    _, model = walk(mistake.model, mistake.location[:-1])
     keys, given = keys_of(model), mistake.holder
     if isinstance(given, MapNode) and given.hurt:
         return None

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from meshplan.compiler.diagnostics import Path, Span
 from meshplan.compiler.marks import MapNode, locate
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """``path`` ends in `[key]` where a key itself is wrong; ``expected`` is the type at its end, where one is known."""
+    """``model`` is what the document is read as; ``path`` ends in `[key]` where a key itself is wrong; ``expected`` is the type at its end, where one is known."""
 
     root: MapNode
+    model: type[BaseModel]
     path: Path
     location: Path
     expected: Any

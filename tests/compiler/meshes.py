@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 
 from meshplan.compiler.assemble import assemble
+from meshplan.compiler.diagnostics import has_errors, ordered
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.load import source, syntax
 from meshplan.compiler.lockfile import ServerLock, lock_path, locked, transport_identity, write_lock
 from meshplan.compiler.pipeline import Compiled, compile_mesh
 from meshplan.compiler.reader import MemoryReader
+from meshplan.compiler.testing.load import read_tests, suite
 from meshplan.schemas.capability import CapabilityKey
 
 TODAY = date(2026, 11, 22)
@@ -123,11 +126,25 @@ def compile_text(text, today=TODAY, files=None, environment=None, **options) -> 
 
 def compile_case(text, **options) -> Compiled:
     """A case file: `#+ sections` first puts its sections in place of BASE's own, `#env NAME` picks an environment,
-    and what follows a line `#@ PATH` is another file."""
+    and what follows a line `#@ PATH` is another file; one that ends in `.mesh-test.yaml` is read as tests."""
     main, *others = re.split(r"^#@ (.+)\n", text, flags=re.MULTILINE)
     files = dict(zip(others[::2], others[1::2], strict=True))
     environment = re.match(r"#env (\S+)\n", main)
     main = main[environment.end() :] if environment else main
     if main.startswith("#+ sections\n"):
         main = with_sections(main.removeprefix("#+ sections\n"))
-    return compile_text(main, files=files, environment=environment[1] if environment else None, **options)
+    chosen = environment[1] if environment else None
+    return with_tests(compile_text(main, files=files, environment=chosen, **options), files, chosen)
+
+
+def with_tests(compiled, files, environment) -> Compiled:
+    """The compilation with what is wrong with its test files; no bundle where that is errors."""
+    found, texts = list(compiled.diagnostics), dict(compiled.texts)
+    for name in files:
+        if name.endswith(".mesh-test.yaml"):
+            document, said, texts[name] = read_tests(MemoryReader(files), name)
+            found += said
+            if document is not None and compiled.bundle is not None:
+                found += suite(document, compiled, environment, TODAY)[1]
+    bundle = None if has_errors(found) else compiled.bundle
+    return replace(compiled, diagnostics=ordered(found), texts=texts, bundle=bundle)

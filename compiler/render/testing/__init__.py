@@ -1,0 +1,1 @@
+"""A test run for people, programs and CI."""
