@@ -56,7 +56,8 @@ def read_tests(reader: Reader, file: str) -> tuple[Document | None, Diagnostics,
 
 def suite(document: Document, compiled: Compiled, environment: str | None, today: date) -> tuple[Suite, Diagnostics]:
     """The checks of a file against one plan; what names nothing is reported and left out."""
-    if compiled.bundle is None or compiled.draft.mesh is None:
+    bundle = compiled.bundle or compiled.held
+    if bundle is None or compiled.draft.mesh is None:
         raise ValueError("tests are resolved against a plan")
     draft = compiled.draft
     context = Context(
@@ -69,7 +70,7 @@ def suite(document: Document, compiled: Compiled, environment: str | None, today
         frozenset(),
     )
     day = date.fromisoformat(document.tests.now) if document.tests.now else today
-    resolver = _Resolver(document, context, compiled.bundle.plan, day)
+    resolver = _Resolver(document, context, bundle.plan, day)
     checks = tuple(resolver.checks())
     return Suite(document.file, environment, day, checks), ordered(context.found)
 

@@ -70,12 +70,13 @@ def run_tests(project: Project, files: Sequence[str], *, today: date, mutate: bo
         for name in names:
             made = compiled[name]
             texts.update(made.texts)
-            if made.bundle is None:
+            bundle = made.bundle or made.held
+            if bundle is None:
                 found += [d for d in made.diagnostics if d.severity == "error"]
                 continue
             tests, said = suite(document, made, name, today)
             found += said
-            worlds.setdefault(name, _World(made.bundle, [])).suites.append(tests)
+            worlds.setdefault(name, _World(bundle, [])).suites.append(tests)
     if has_errors(found):
         return Refused(ordered(found), texts)
     return _judged(worlds, skipped, today, mutate=mutate)
