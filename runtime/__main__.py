@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         work = partial(app.serve, source, found.listen, local=found.local, insecure_unsigned=found.insecure_unsigned)
     try:
-        return anyio.run(work)
+        return anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except app.StartError as error:
         return _complain(error)
     except BaseExceptionGroup as group:

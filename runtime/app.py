@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import uvicorn
 
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
@@ -20,6 +19,7 @@ from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
 from meshplan.runtime.front.pipes import line_writer, lines_of
+from meshplan.runtime.front.server import HttpServer
 from meshplan.runtime.front.stdio import StdioFront
 from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
@@ -146,53 +146,25 @@ def announcement(front: HttpFront, *, local: bool) -> str:
 
 
 async def _serve_http(front: HttpFront, listener: socket.socket, active: Active, line: str) -> int:
-    config = uvicorn.Config(
-        front,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN,
-    )
-    server = _Server(config, line)
-    code = OK
+    server, code = HttpServer(front), OK
 
     async def obey() -> None:
         nonlocal code
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
                 code = INTERRUPTED if number == signal.SIGINT else OK
-                server.force_exit = server.should_exit
-                server.should_exit = True
+                server.stop()
                 active.close()
+
+    def announce() -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
     async with anyio.create_task_group() as group:
         group.start_soon(obey)
-        await server.serve(sockets=[listener])
+        await server.serve(listener, announce, DRAIN)
         group.cancel_scope.cancel()
     return code
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but signals are ours to handle, and it says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config, line: str) -> None:
-        super().__init__(config)
-        self._line = line
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then announce."""
-        await super().startup(sockets)
-        sys.stderr.write(self._line + "\n")
-        sys.stderr.flush()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Leave signals alone."""
-        yield
 
 
 def binding_of(listen: str) -> Binding:

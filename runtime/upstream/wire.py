@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
@@ -128,8 +129,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""

@@ -1,18 +1,18 @@
 """A runtime that really listens on 127.0.0.1, in the test's own event loop, with upstreams of the test's choice."""
 
 import json
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 import httpx2
-import uvicorn
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.app import listen_on
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
+from meshplan.runtime.front.server import HttpServer
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.snapshot import Snapshot
@@ -22,36 +22,16 @@ MODERN = "2026-07-28"
 ACCEPT = "application/json, text/event-stream"
 
 
-class QuietServer(uvicorn.Server):
-    """Leaves signals to the test runner, and says when it listens."""
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.listening = anyio.Event()
-
-    async def startup(self, sockets=None):
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextmanager
-    def capture_signals(self):
-        yield
-
-
 @asynccontextmanager
 async def listening(app):
     """Serve an ASGI application; yields its port."""
-    config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-        timeout_graceful_shutdown=3,
-    )  # fmt: skip
-    server = QuietServer(config)
+    server, ready = HttpServer(app), anyio.Event()
     with listen_on(Binding("127.0.0.1", 0)) as listener:
         async with anyio.create_task_group() as group:
-            group.start_soon(server.serve, [listener])
-            await server.listening.wait()
+            group.start_soon(server.serve, listener, ready.set, 3)
+            await ready.wait()
             yield listener.getsockname()[1]
-            server.should_exit = True
+            server.stop()
 
 
 @dataclass
