@@ -49,6 +49,9 @@ bench: .venv/test
 bench-search: .venv/test
 	$(BIN)/python bench/search.py
 
+bench-data: .venv/test
+	$(BIN)/python bench/data_path.py
+
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py
 
