@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TextIO
 
 from meshplan.runtime.errors import Outcome
@@ -46,11 +46,14 @@ Recorder = Callable[[Attempt], None]
 """Takes one finished attempt; the ledger will be one."""
 
 
+_MEMBERS = tuple(member.name for member in fields(Attempt))
+
+
 def log_to(say: Say) -> Recorder:
     """One event an attempt."""
 
     def record(attempt: Attempt) -> None:
-        members = {name: value for name, value in asdict(attempt).items() if value is not None}
+        members = {name: value for name in _MEMBERS if (value := getattr(attempt, name)) is not None}
         members["duration"] = round(attempt.duration, 6)
         say("attempt", members)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshplan.runtime import jsonbytes
 from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RpcError
 from meshplan.runtime.shapes import members
 from meshplan.schemas import jsontext
@@ -54,7 +55,7 @@ class EnvelopeError(RpcError):
 def parse(body: str | bytes) -> Any:
     """Read JSON strictly (duplicate keys and the like are refused); raises ``EnvelopeError``."""
     try:
-        return jsontext.parse(body)
+        return jsonbytes.parse(body) if isinstance(body, bytes) else jsontext.parse(body)
     except jsontext.JsonTextError as error:
         raise EnvelopeError(PARSE_ERROR, f"not JSON as it is accepted here: {error}") from None
 
@@ -101,7 +102,7 @@ def result_text(number: RequestId, result: dict[str, Any] | bytes) -> bytes:
         body = result if isinstance(result, bytes) else jsontext.dump(result).encode()
     except ValueError:
         return error_text(number, RpcError(INTERNAL_ERROR, "the upstream's result is not JSON"))
-    return b'{"jsonrpc":"2.0","id":' + jsontext.dump(number).encode() + b',"result":' + body + b"}"
+    return b'{"jsonrpc":"2.0","id":' + jsonbytes.encode(number) + b',"result":' + body + b"}"
 
 
 def error_text(number: RequestId | None, error: RpcError) -> bytes:
