@@ -114,7 +114,7 @@ async def test_a_repeated_routing_header_is_refused():
     assert (response.status_code, response.json()["error"]["code"]) == (400, -32020)
 
 
-@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/get", "x"])
+@pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "resources/subscribe", "x"])
 async def test_removed_and_unknown_methods_are_not_found(method):
     async with site(simple().bundle(), FakeUpstreams()) as found:
         response = await found.modern(method)
