@@ -180,7 +180,7 @@ class Updates:
                 await _tell(link, "resources/unsubscribe", uri)
                 told.discard(uri)
             self._settle(frozenset(told))
-            if not self._wishes:
+            if not self._wishes and not told:
                 return
             await self._changed.wait()
 
