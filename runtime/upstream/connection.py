@@ -254,10 +254,10 @@ class UpstreamServer:
                 around.root,
                 around.http_pool,
                 around.on_list_changed,
-                self.client,
-                self._refuse_ask,
-                self._updates.updated,
-                self.behalf,
+                client=self.client,
+                on_refused=self._refuse_ask,
+                on_updated=self._updates.updated,
+                behalf=self.behalf,
             )
         )
         tasks.start_soon(self._keep, session)
