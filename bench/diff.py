@@ -28,7 +28,7 @@ def main() -> None:
     servers, tools = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (400, 20)
     with tempfile.TemporaryDirectory() as name:
         folder = mesh.write(Path(name), servers=servers, tools=tools, size=1200)
-        text = mesh.text(servers)
+        text = (folder / "mesh.yaml").read_text()
         one = compile_mesh(FolderReader(folder), today=TODAY)
         for what, edit in EDITS.items():
             (folder / "mesh.yaml").write_text(edit(text))

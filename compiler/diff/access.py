@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from meshplan.compiler.diff.causes import as_causes, gain_causes, loss_causes, shown_atoms, smallest_atoms
+from meshplan.compiler.diff.causes import MAX_SETS, all_minimal_edits, smallest_sets
 from meshplan.compiler.diff.cells import LIVE, Cell, suspects
 from meshplan.compiler.diff.fingerprint import fingerprint
+from meshplan.compiler.diff.formula import Edits, Formulas
 from meshplan.compiler.diff.model import AccessChange, Cause, Who
 from meshplan.compiler.diff.provenance import Side
-from meshplan.compiler.diff.terms import UNTIL, Atoms, Normal, Terms, except_when, gained
+from meshplan.compiler.diff.terms import UNTIL, Atoms, Normal, Terms, except_when, gained, shown_atoms, smallest_atoms
 from meshplan.schemas.capability import EFFECTS, CapabilityKey, Effect
 
 Witness = tuple[Atoms, bool]
@@ -24,11 +25,12 @@ def access_changes(before: Side, after: Side, *, today: date) -> tuple[AccessCha
     if before.cells.implied != after.cells.implied:
         raise ValueError("the sides were not made to be compared")
     found: dict[Cell, AccessChange] = {}
+    formulas = Formulas(before, after, today=today)
     for cell in sorted(suspects(before.cells, after.cells), key=lambda cell: (cell.via != "", cell)):
         old, new = before.cells.terms(cell), after.cells.terms(cell)
         if old.same(new):
             continue
-        change = _change(before, after, cell, old, new, today)
+        change = _change(formulas, cell, old, new, today)
         if change is not None and not _said(change, found.get(Cell(cell.endpoint, cell.via))):
             found[cell] = change
     return tuple(sorted(found.values(), key=_danger))
@@ -44,15 +46,12 @@ def _danger(change: AccessChange) -> tuple[int, bool, str, str, str]:
     return -EFFECTS.index(change.effect), not change.gained, change.endpoint, change.capability, change.via
 
 
-def _change(before: Side, after: Side, cell: Cell, old: Terms, new: Terms, today: date) -> AccessChange | None:
+def _change(formulas: Formulas, cell: Cell, old: Terms, new: Terms, today: date) -> AccessChange | None:
+    before, after = formulas.sides
     gains, losses = _witnesses(old, new, today), _witnesses(new, old, today)
     if not gains and not losses:
         return None
-    causes: set[tuple[Cause, ...]] = set()
-    for atoms, delegated in gains:
-        causes |= set(as_causes(before, after, gain_causes(before, after, cell, atoms, delegated=delegated)))
-    for atoms, delegated in losses:
-        causes |= set(as_causes(before, after, loss_causes(before, after, cell, atoms, delegated=delegated)))
+    sets, whole = _causes(formulas, cell, gains, losses)
     key = CapabilityKey.of(cell.capability)
     via = f":{cell.via}" if cell.via else ""
     return AccessChange(
@@ -64,11 +63,30 @@ def _change(before: Side, after: Side, cell: Cell, old: Terms, new: Terms, today
         effect="read" if cell.via == LIVE else _effect(before, after, cell.capability),
         gained=tuple(_who(new, atoms, delegated=delegated) for atoms, delegated in gains),
         lost=tuple(_who(old, atoms, delegated=delegated) for atoms, delegated in losses),
-        causes=tuple(sorted(causes, key=lambda found: (len(found), [(c.kind, c.text) for c in found]))),
+        causes=sets,
+        more_causes=not whole,
         breaking=bool(losses),
         widening=bool(gains),
         fingerprint=fingerprint(f"access:{cell.endpoint}:{cell.capability}{via}", _form(old), _form(new)),
     )
+
+
+def _causes(
+    formulas: Formulas, cell: Cell, gains: list[Witness], losses: list[Witness]
+) -> tuple[tuple[tuple[Cause, ...], ...], bool]:
+    """The minimal sets of edits for everybody who gained or lost, the smallest first, and whether these are all."""
+    found: set[Edits] = set()
+    whole = True
+    for acting in (False, True):
+        formula = formulas.of(cell, delegated=acting)
+        for gained_now in [True] * bool(gains) + [False] * bool(losses):
+            known = all_minimal_edits(formula, acting=acting, gained=gained_now)
+            found |= set(known.sets)
+            whole = whole and known.whole
+    kept = smallest_sets(found)
+    shown = [tuple(sorted(edits, key=lambda c: (c.kind, c.text, str(c.place)))) for edits in kept]
+    ordered = sorted(shown, key=lambda edits: (len(edits), [(c.kind, c.text, str(c.place)) for c in edits]))
+    return tuple(ordered[:MAX_SETS]), whole and len(ordered) <= MAX_SETS
 
 
 def _witnesses(old: Terms, new: Terms, today: date) -> list[Witness]:

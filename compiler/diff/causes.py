@@ -1,179 +1,121 @@
-"""Why somebody gained or lost: minimal sets of edits, found by comparing what the terms rest on."""
+"""The minimal sets of edits that alone make a change: found smallest first, so that every one that is found is minimal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice, product
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import count, islice, product
+from typing import NamedTuple
 
-from meshplan.compiler.diff.cells import Cell
-from meshplan.compiler.diff.model import Cause, CauseKind, Place
-from meshplan.compiler.diff.provenance import Called, Covered, Fact, Granted, Held, Offered, Side
-from meshplan.compiler.diff.terms import IF, UNLESS, UNTIL, Atoms, Term, Terms, essential, minimal
-from meshplan.schemas.bundle import Bundle
-from meshplan.schemas.capability import CapabilityKey
-from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE
+from meshplan.compiler.diff.formula import NOTHING_NEEDED, Edits, Formula, Needs
+from meshplan.compiler.diff.terms import Atoms, both_kinds
 
-Facts = frozenset[Fact]
 MAX_SETS = 6
-_MAX_COMBINATIONS = 256
-_MAX_WAYS = 4096
+_MAX_STEPS = 2_000
+_MAX_PRINCIPALS = 200
+_MAX_TRIED = 5_000
+_NOTHING: Atoms = frozenset()
 
 
-def gain_causes(before: Side, after: Side, cell: Cell, who: Atoms, *, delegated: bool) -> list[Facts]:
-    """Sets of new and gone facts, each of which made the difference for somebody with the atoms ``who``."""
-    old, new = before.cells.terms(cell), after.cells.terms(cell)
-    opened = [_missing(before, after, cell, way) for way in _ways(new, who, delegated=delegated)]
-    lifted = [_missing(after, before, cell, (d,)) for d in old.denies if d.atoms <= who]
-    return _each_with_one_of(opened, lifted)
+class Found(NamedTuple):
+    """Minimal sets of edits, smallest first, and whether these are all."""
+
+    sets: tuple[Edits, ...]
+    whole: bool
 
 
-def loss_causes(before: Side, after: Side, cell: Cell, who: Atoms, *, delegated: bool) -> list[Facts]:
-    """As ``gain_causes``: a deny that came, or for every way there was, one thing that it rested on and that is gone."""
-    old, new = before.cells.terms(cell), after.cells.terms(cell)
-    came = [_missing(before, after, cell, (d,)) for d in new.denies if d.atoms <= who]
-    ways = _ways(old, who, delegated=delegated)
-    gone = [_missing(after, before, cell, way) for way in ways]
-    withdrawn = _each_with_one_of([frozenset()], gone) if ways and all(gone) else []
-    return _smallest([*came, *withdrawn])
+def minimal_edits(formula: Formula, who: Atoms, *, gained: bool, limit: int) -> Found:
+    """The minimal sets of edits that, made to the base without any other, give (or take) a principal its access.
+
+    Whatever set of edits has access as the head has it contains one of them; so whoever undoes one edit out of each is
+    back at the base.
+    """
+    ways = _reduced(c.needs for c in formula.ways if c.atoms <= who)
+    denies = _reduced(c.needs for c in formula.denies if c.atoms <= who)
+    starts = [(way, denies) for way in ways] if gained else [(Needs(frozenset(), frozenset()), ways)]
+    found = _search(starts, [] if gained else denies, limit)
+    return Found(found.sets, found.whole and formula.whole)
 
 
-def _ways(terms: Terms, who: Atoms, *, delegated: bool) -> list[tuple[Term, ...]]:
-    """One term for each stage, or for a delegated principal one for each side of each stage."""
-    stages = [[t for t in stage if t.atoms <= who] for stage in terms.stages]
-    if delegated:
-        stages = [[t for t in stage if t.sides & side] for stage in stages for side in (USER_SIDE, AGENT_SIDE)]
-    return list(islice(product(*stages), _MAX_WAYS)) if stages else []
-
-
-def _missing(here: Side, there: Side, cell: Cell, way: Iterable[Term]) -> Facts:
-    """What a way of ``there`` rests on and does not hold ``here``."""
-    return frozenset(fact for term in way for fact in there.behind(cell, term) if not here.holds(fact))
-
-
-def _each_with_one_of(bases: list[Facts], others: list[Facts]) -> list[Facts]:
-    """The smallest sets that hold a base and meet every one of the others (Berge's algorithm)."""
-    if not all(others):
-        return []
-    found = bases
-    for facts in others:
-        met = [known for known in found if known & facts]
-        widened = [known | {fact} for known in found if not known & facts for fact in facts]
-        found = _smallest([*met, *widened], empty=True)[:_MAX_COMBINATIONS]
-    return _smallest(found)
-
-
-def _smallest(sets: Iterable[Facts], *, empty: bool = False) -> list[Facts]:
-    kept: list[Facts] = []
-    for candidate in sorted(set(sets), key=lambda facts: (len(facts), sorted(map(repr, facts)))):
-        if (candidate or empty) and not any(other <= candidate for other in kept):
-            kept.append(candidate)
+def _reduced(needs: Iterable[Needs]) -> list[Needs]:
+    kept: list[Needs] = []
+    for one in sorted(set(needs), key=lambda n: len(n.made) + len(n.unmade)):
+        if not any(other.made <= one.made and other.unmade <= one.unmade for other in kept):
+            kept.append(one)
     return kept
 
 
-def as_causes(before: Side, after: Side, found: list[Facts]) -> tuple[tuple[Cause, ...], ...]:
-    """Facts as edits with their places; facts that one edit explains become one cause."""
-    sets = {frozenset(_cause(before, after, fact) for fact in facts) for facts in found}
-    smallest = [s for s in sets if not any(other < s for other in sets)]
-    shown = [tuple(sorted(s, key=lambda c: (c.kind, c.text))) for s in smallest]
-    return tuple(sorted(shown, key=lambda s: (len(s), [(c.kind, c.text) for c in s]))[:MAX_SETS])
+def _search(starts: list[tuple[Needs, list[Needs]]], enough: list[Needs], limit: int) -> Found:
+    """Best first over sets of edits: from what a start needs, out of the way of everything that is against it."""
+    number = count()
+    heap = [(len(n.made), next(number), n.made, n.unmade, against) for n, against in starts]
+    heap += [(len(n.made), next(number), n.made, n.unmade, []) for n in enough]
+    heapq.heapify(heap)
+    seen: set[tuple[Edits, Edits, bool]] = set()
+    found: list[Edits] = []
+    for _ in range(_MAX_STEPS):
+        if not heap or len(found) > limit:
+            break
+        _, _, made, unmade, against = heapq.heappop(heap)
+        if any(known <= made for known in found) or (made, unmade, not against) in seen:
+            continue
+        seen.add((made, unmade, not against))
+        active = next((one for one in against if one.met(made)), None)
+        if active is None:
+            found.append(made)
+            continue
+        for more in active.unmade - unmade:
+            heapq.heappush(heap, (len(made) + 1, next(number), made | {more}, unmade, against))
+    over = len(found) > limit or any(not any(known <= left[2] for known in found) for left in heap)
+    return Found(tuple(found[:limit]), not over)
 
 
-def _cause(before: Side, after: Side, fact: Fact) -> Cause:
-    came = after.holds(fact)
-    there = after if came else before
-    kind, text = _edit(before, after, fact, came=came)
-    if kind in _UPSTREAM and isinstance(fact, Offered | Covered):
-        return Cause(kind, text, _upstream_place(before, after, there, fact.capability, kind))
-    place, patched = place_in(there.bundle, there.source(fact))
-    return Cause("environment patch" if patched else kind, text, place)
+def all_minimal_edits(formula: Formula, *, acting: bool, gained: bool) -> Found:
+    """The minimal sets for everybody who gained (or lost): undoing one edit out of each undoes it for all of them."""
+    sets: set[Edits] = set()
+    edits = formula.edits
+    witnesses = _witnesses(formula, edits, acting=acting, gained=gained)
+    chosen = list(islice(witnesses, _MAX_PRINCIPALS + 1 if len(edits) > 1 else 1))
+    whole = len(chosen) <= _MAX_PRINCIPALS
+    for who in chosen[:_MAX_PRINCIPALS]:
+        found = minimal_edits(formula, who, gained=gained, limit=MAX_SETS)
+        sets |= set(found.sets)
+        whole = whole and found.whole
+    kept = smallest_sets(sets)
+    return Found(kept, whole)
 
 
-_UPSTREAM: tuple[CauseKind, ...] = ("upstream added", "upstream removed", "rename", "effect flip")
+def smallest_sets(sets: Iterable[Edits]) -> tuple[Edits, ...]:
+    """The sets that contain no other one, smallest first."""
+    kept: list[Edits] = []
+    for one in sorted(set(sets), key=lambda found: (len(found), sorted(map(repr, found)))):
+        if not any(other <= one for other in kept):
+            kept.append(one)
+    return tuple(kept)
 
 
-def _upstream_place(before: Side, after: Side, there: Side, capability: str, kind: CauseKind) -> Place | None:
-    """The entry in the lock; the server in mesh.yaml where an effect is another one and the definition is the same."""
-    old, new = (side.plan.capabilities.get(capability) for side in (before, after))
-    if kind == "effect flip" and old is not None and new is not None and old.definition == new.definition:
-        return place_in(there.bundle, f"server:{CapabilityKey.of(capability).server}")[0]
-    found = there.places.capability(capability) if there.places else None
-    return found or place_in(there.bundle, f"locked:{capability}")[0]
+def _witnesses(formula: Formula, edits: Edits, *, acting: bool, gained: bool) -> Iterator[Atoms]:
+    """Principals such that whoever else gained (or lost) is restored when they are.
+
+    Assume that somebody is still allowed after edits are undone, by a way, while the base refuses and the head allows
+    by another way. Then so is the one who has the atoms of both ways, and of the deny by which the base refuses.
+    The same holds for a loss, with a deny of either side.
+    """
+    none = Edits()
+    allowed, refused = (edits, none) if gained else (none, edits)
+    there = [c.atoms for c in formula.ways if c.needs.met(allowed)]
+    other = [c.atoms for c in (formula.ways if gained else formula.denies) if c.needs != NOTHING_NEEDED]
+    against = [c.atoms for c in formula.denies if c.needs != NOTHING_NEEDED and c.needs.met(refused)]
+    seen: set[Atoms] = set()
+    parts = (_distinct(there), _distinct([_NOTHING, *other]), _distinct([_NOTHING, *against]))
+    for way, second, third in islice(product(*parts), _MAX_TRIED):
+        who = way | second | third
+        if who in seen or not (acting or not both_kinds(who)):
+            continue
+        seen.add(who)
+        if formula.allows(who, allowed) and not formula.allows(who, refused):
+            yield who
 
 
-def _edit(before: Side, after: Side, fact: Fact, *, came: bool) -> tuple[CauseKind, str]:
-    match fact:
-        case Granted():
-            who = " and ".join(f"`{subject}`" for subject in fact.to)
-            return "grant", f"`{fact.role}` {'granted to' if came else 'taken from'} {who}"
-        case Held():
-            return "policy edit", f"role `{fact.role}` {'now has' if came else 'no longer has'} rule `{fact.rule}`"
-        case Called():
-            verb = "now calls" if came else "no longer calls"
-            who = f" for its {fact.run_as}" if fact.run_as else ""
-            kind: CauseKind = "workflow edit" if fact.run_as else "binding edit"
-            return kind, f"`{fact.made}` {verb} `{fact.capability}`{who}"
-        case Offered() if fact.live:
-            server = fact.capability.partition("/")[0]
-            verb = "now forwards" if came else "no longer forwards"
-            return "include change", f"`{fact.endpoint}` {verb} the live resources of `{server}`"
-        case Offered():
-            selected = f"`{fact.endpoint}` {'now includes it' if came else 'no longer includes it'}"
-            return _of_capability(before, after, fact.capability, came=came) or ("include change", selected)
-        case Covered():
-            return _of_rule(before, after, fact, came=came)
-
-
-def _of_rule(before: Side, after: Side, fact: Covered, *, came: bool) -> tuple[CauseKind, str]:
-    other = (before if came else after).plan.access.rules.get(fact.rule)
-    if other is None:
-        return "policy edit", f"{fact.effect} rule `{fact.rule}` {'added' if came else 'removed'}"
-    same = (other.effect, other.when) == (fact.effect, (after if came else before).plan.access.rules[fact.rule].when)
-    moved = _of_capability(before, after, fact.capability, came=came) if same else None
-    return moved or ("policy edit", f"{fact.effect} rule `{fact.rule}` changed")
-
-
-def _of_capability(before: Side, after: Side, capability: str, *, came: bool) -> tuple[CauseKind, str] | None:
-    """What happened to the capability itself, where that explains the fact."""
-    old, new = before.locked(capability), after.locked(capability)
-    key = CapabilityKey.of(capability)
-    name = f"{key.kind} `{key.name}` of `{key.server}`"
-    if came and old is None:
-        like = after.resembling.get(capability)
-        return (
-            ("rename", f"{name} is new in the lock, {_like(like)}")
-            if like
-            else ("upstream added", f"{name} is new in the lock")
-        )
-    if not came and new is None:
-        to = next(((now, score) for now, (was, score) in after.resembling.items() if was == capability), None)
-        return (
-            ("rename", f"{name} is gone from the lock, {_like(to)}")
-            if to
-            else ("upstream removed", f"{name} is gone from the lock")
-        )
-    if old is not None and new is not None and old != new:
-        return "effect flip", f"the effect of {name} went from {old} to {new}"
-    return None
-
-
-def _like(other: tuple[str, float]) -> str:
-    return f"and `{CapabilityKey.of(other[0]).name}` resembles it (score {other[1]:.2f})"
-
-
-def place_in(bundle: Bundle, name: str) -> tuple[Place | None, bool]:
-    """Where the source map has a logical name, and whether that is in an environment's patch."""
-    entry = bundle.source_map.get(name)
-    if entry is None:
-        return None, False
-    file, line, column = entry[:3]
-    return Place(str(file), int(line), int(column)), "patched" in entry[3:]
-
-
-def shown_atoms(atoms: Atoms) -> tuple[str, ...]:
-    """Atoms without what others of them imply, in a stable order, subjects first."""
-    return tuple(sorted(essential(atoms), key=lambda atom: (atom.startswith((IF, UNLESS, UNTIL)), atom)))
-
-
-def smallest_atoms(sets: Iterable[Atoms]) -> list[Atoms]:
-    """Minimal sets in a stable order."""
-    return sorted(minimal(sets), key=lambda atoms: (len(atoms), shown_atoms(atoms)))
+def _distinct(sets: Iterable[Atoms]) -> list[Atoms]:
+    return list(dict.fromkeys(sets))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue
 
-from meshplan.compiler.diff.terms import IF, UNLESS, UNTIL, Implied, Term, Terms
+from meshplan.compiler.diff.terms import IF, UNLESS, Implied, Term, Terms
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import CapabilityKey
-from meshplan.schemas.decide import ANYONE, BOTH_SIDES, sides
+from meshplan.schemas.decide import BOTH_SIDES, sides
 from meshplan.schemas.expr import conjuncts
 from meshplan.schemas.plan import Plan, Rule
 
@@ -80,12 +80,20 @@ class Cells:
 
     @cached_property
     def _by_capability(self) -> dict[str, list[str]]:
-        """Capability id to the rules that cover it and that somebody is granted."""
+        """Capability id to the rules that cover it."""
         found: dict[str, list[str]] = {}
-        for rule_id in self._holders:
+        for rule_id in self.plan.access.rules:
             for capability in self.covered(rule_id):
                 found.setdefault(capability, []).append(rule_id)
         return found
+
+    def covering(self, capability: str) -> Sequence[str]:
+        """The rules that cover a capability, at whatever endpoint, granted to somebody or not."""
+        return self._by_capability.get(capability, ())
+
+    def live_denies(self, server: str) -> Sequence[tuple[str, str]]:
+        """The (rule, pattern) that deny some of a server's live resources, granted to somebody or not."""
+        return self._live_denies.get(server, ())
 
     @cached_property
     def _holders(self) -> dict[str, list[int]]:
@@ -99,16 +107,15 @@ class Cells:
     def _live_denies(self) -> dict[str, list[tuple[str, str]]]:
         """Server to the (rule, pattern) that deny some of its live resources."""
         found: dict[str, list[tuple[str, str]]] = {}
-        for rule_id in self._holders:
-            rule = self.plan.access.rules[rule_id]
+        for rule_id, rule in self.plan.access.rules.items():
             for live in rule.live if rule.effect == "deny" else ():
                 found.setdefault(live.server, []).extend((rule_id, uri) for uri in live.uris)
         return found
 
     def _at(self, endpoint: str, capability: str) -> list[str]:
-        rules = self.plan.access.rules
+        rules, holders = self.plan.access.rules, self._holders
         found = self._by_capability.get(capability, ())
-        return [r for r in found if (only := rules[r].endpoints) is None or endpoint in only]
+        return [r for r in found if r in holders and ((only := rules[r].endpoints) is None or endpoint in only)]
 
     def parts(self, cell: Cell) -> tuple[list[list[tuple[str, str]]], list[tuple[str, str, str]]]:
         """Stages of (rule, capability) that allow, and (rule, capability, pattern or callee) that deny."""
@@ -137,7 +144,7 @@ class Cells:
         return [
             (rule_id, live_id(server, uri), "" if uri in ("*", pattern) else f"{LIVE} {uri}")
             for rule_id, uri in self._live_denies.get(server, ())
-            if (only := rules[rule_id].endpoints) is None or cell.endpoint in only
+            if rule_id in self._holders and ((only := rules[rule_id].endpoints) is None or cell.endpoint in only)
         ]
 
     def says(self, rule_id: str) -> object:
@@ -184,13 +191,12 @@ class Cells:
     def _granted(self, rule_id: str, capability: str, under: str) -> Iterator[Term]:
         """A term for each conjunction that is granted the rule."""
         access = self.plan.access
-        extra = list(_conditions(access.rules[rule_id], under))
+        extra = list(conditions(access.rules[rule_id], under))
         for index in self._holders.get(rule_id, ()):
             grant = access.grants[index]
-            dated = [] if grant.expires is None else [UNTIL + grant.expires]
             for given in grant.to:
                 speaks = BOTH_SIDES if grant.delegated == "union" else sides(given)
-                atoms = self.implied.closed([*(s for s in given if s != ANYONE), *extra, *dated])
+                atoms = self.implied.taken(given, extra, grant.expires)
                 yield Term(atoms, speaks, index, given, rule_id, capability)
 
 
@@ -221,7 +227,7 @@ def _calls(plan: Plan) -> Iterator[tuple[str, Calls]]:
         yield CapabilityKey(f"workflow:{name}", "tool", name).id, Calls(steps, workflow.run_as)
 
 
-def _conditions(rule: Rule, under: str) -> Iterator[str]:
+def conditions(rule: Rule, under: str) -> Iterator[str]:
     """A condition as one atom a conjunct; what reads the arguments of a callee says of which."""
     prefix = IF if rule.effect == "allow" else UNLESS
     if under.startswith(f"{LIVE} "):

@@ -69,7 +69,10 @@ class AccessChange:
     gained: tuple[Who, ...]
     lost: tuple[Who, ...]
     causes: tuple[tuple[Cause, ...], ...]
-    """Minimal sets: each alone explains the change, all of a set are needed."""
+    """Minimal sets of edits, smallest first: made to the base alone, one gives (or takes) somebody this access.
+
+    To undo one edit out of each is to give everybody back what they had here; ``more_causes``: there are more sets.
+    """
     breaking: bool
     widening: bool
     fingerprint: str
@@ -77,6 +80,8 @@ class AccessChange:
     """The reason, where the change is acknowledged."""
     via: str = ""
     """Empty where it is called itself, the id of the workflow whose step it is, or `live` for resources by pattern."""
+    more_causes: bool = False
+    """Whether there are minimal sets that ``causes`` leaves out, for there are too many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from meshplan.compiler.diff.cells import LIVE, Cell, Cells
+from meshplan.compiler.diff.cells import Cells
 from meshplan.compiler.diff.lockplaces import LockPlaces
-from meshplan.compiler.diff.terms import Implied, Term
+from meshplan.compiler.diff.terms import Implied
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import Effect
@@ -84,22 +85,28 @@ class Side:
     def _grants(self) -> dict[Granted, str]:
         return {_granted(g, to): f"grant:{i}" for i, g in enumerate(self.plan.access.grants) for to in g.to}
 
-    def behind(self, cell: Cell, term: Term) -> frozenset[Fact]:
-        """The facts that a term rests on: without any one of them it is not there."""
-        access = self.plan.access
-        grant, rule = access.grants[term.grant], access.rules[term.rule]
-        step = cell.via not in ("", LIVE)
-        made = cell.via if step else cell.capability
-        facts: set[Fact] = {
-            Offered(cell.endpoint, made, cell.via == LIVE),
-            Covered(term.rule, cell.endpoint, term.capability, rule.effect, _text(rule.when)),
-            Held(grant.role, term.rule),
-            _granted(grant, term.given),
-        }
-        if step or (term.capability != made and cell.via != LIVE):
-            called = cell.capability if step else term.capability
-            facts.add(Called(made, called, self.cells.calls[made].run_as))
-        return frozenset(facts)
+    @cached_property
+    def _by_role(self) -> dict[str, tuple[Granted, ...]]:
+        found: dict[str, list[Granted]] = {}
+        for granted in self._grants:
+            found.setdefault(granted.role, []).append(granted)
+        return {role: tuple(grants) for role, grants in found.items()}
+
+    @cached_property
+    def _holding(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for role, rules in self._roles.items():
+            for rule in rules:
+                found.setdefault(rule, []).append(role)
+        return found
+
+    def grants_of(self, role: str) -> tuple[Granted, ...]:
+        """Who is granted a role."""
+        return self._by_role.get(role, ())
+
+    def roles_with(self, rule: str) -> Sequence[str]:
+        """The roles that hold a rule, by themselves or by `extends`."""
+        return self._holding.get(rule, ())
 
     def holds(self, fact: Fact) -> bool:
         """Whether a fact of the other side holds on this one."""
@@ -115,7 +122,7 @@ class Side:
                     rule is not None
                     and fact.capability in self.cells.covered(fact.rule)
                     and (rule.endpoints is None or fact.endpoint in rule.endpoints)
-                    and (rule.effect, _text(rule.when)) == (fact.effect, fact.when)
+                    and (rule.effect, when_text(rule.when)) == (fact.effect, fact.when)
                 )
             case Held():
                 return fact.rule in self._roles.get(fact.role, ())
@@ -159,5 +166,6 @@ def _granted(grant: Grant, to: tuple[str, ...]) -> Granted:
     return Granted(grant.role, to, grant.expires, grant.delegated)
 
 
-def _text(when: JsonValue) -> str:
+def when_text(when: JsonValue) -> str:
+    """A condition as a fact has it."""
     return jsontext.canonical(when)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, JsonValue
 
-from meshplan.compiler.diff.causes import place_in
+from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.leaves import MAX_LEAVES
 from meshplan.compiler.diff.model import Change, Detail, Verb

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from itertools import chain
 
-from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE
+from meshplan.schemas.decide import AGENT_SIDE, ANYONE, USER_SIDE
 
 Atoms = frozenset[str]
 USER, AGENTS = "user:", ("agent:", "application:")
@@ -37,6 +38,11 @@ class Implied:
             elif atom.startswith(UNTIL):
                 found.update(UNTIL + day for day in self.dates if day >= atom.removeprefix(UNTIL))
         return frozenset(found)
+
+    def taken(self, given: Iterable[str], conditions: Iterable[str], expires: str | None) -> Atoms:
+        """All that it takes to have a grant to a conjunction of subjects, under conditions, while it lasts."""
+        dated = () if expires is None else (UNTIL + expires,)
+        return self.closed([*(s for s in given if s != ANYONE), *conditions, *dated])
 
 
 def essential(atoms: Atoms) -> Atoms:
@@ -79,7 +85,7 @@ class Normal:
 
     def possible(self, atoms: Atoms) -> bool:
         """Whether a principal of this class can have these atoms."""
-        return self.acting or not _both_kinds(atoms)
+        return self.acting or not both_kinds(atoms)
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,8 @@ def minimal(sets: Iterable[Atoms]) -> frozenset[Atoms]:
     return frozenset(kept)
 
 
-def _both_kinds(atoms: Atoms) -> bool:
+def both_kinds(atoms: Atoms) -> bool:
+    """Whether there are subjects of a user and of an agent among them: together, they are a user who acts through it."""
     return any(atom.startswith(USER) for atom in atoms) and any(atom.startswith(AGENTS) for atom in atoms)
 
 
@@ -138,9 +145,9 @@ def _product(stages: Iterable[frozenset[Atoms]]) -> frozenset[Atoms]:
 def _normal(allows: Iterable[Atoms], denies: Iterable[Atoms], *, acting: bool) -> Normal:
     """Live allows, and the minimal unions of a live allow with a deny; without what nobody of the class can have."""
     against = minimal(denies)
-    live = [a for a in minimal(allows) if (acting or not _both_kinds(a)) and not any(d <= a for d in against)]
+    live = [a for a in minimal(allows) if (acting or not both_kinds(a)) and not any(d <= a for d in against)]
     denied = (a | d for a in live for d in against)
-    return Normal(frozenset(live), minimal(d for d in denied if acting or not _both_kinds(d)), acting)
+    return Normal(frozenset(live), minimal(d for d in denied if acting or not both_kinds(d)), acting)
 
 
 def gained(before: Normal, after: Normal) -> frozenset[Atoms]:
@@ -153,3 +160,18 @@ def gained(before: Normal, after: Normal) -> frozenset[Atoms]:
 def except_when(normal: Normal, witness: Atoms) -> frozenset[Atoms]:
     """What takes the access of a witness back again: the X in "unless also X"."""
     return minimal(d - witness for d in normal.denied if not d <= witness and normal.possible(d | witness))
+
+
+def shown_atoms(atoms: Atoms) -> tuple[str, ...]:
+    """Atoms without what others of them imply, in a stable order, subjects first."""
+    return tuple(sorted(essential(atoms), key=lambda atom: (atom.startswith((IF, UNLESS, UNTIL)), atom)))
+
+
+def smallest_atoms(sets: Iterable[Atoms]) -> list[Atoms]:
+    """Minimal sets in a stable order."""
+    return sorted(minimal(sets), key=lambda atoms: (len(atoms), shown_atoms(atoms)))
+
+
+def is_over(expires: str | None, today: date) -> bool:
+    """Whether a grant that ends on a day is over on another."""
+    return expires is not None and date.fromisoformat(expires) <= today

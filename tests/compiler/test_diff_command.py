@@ -94,7 +94,7 @@ def test_the_four_causes_of_one_pull_request(repository, capsys, monkeypatch):
         for change in diff["access"]
     }
     assert found["notes/tool/get_tags"] == {("upstream added", "mesh.lock/notes.json", 114)}
-    assert found["notes/tool/search"] == {("effect flip", "mesh.lock/notes.json", 135)}
+    assert found["notes/tool/search"] == {("effect flip", "mesh.lock/notes.json", 149)}
     assert found["tickets/tool/create_ticket"] == {("policy edit", "mesh.yaml", 21), ("policy edit", "mesh.yaml", 19)}
     assert set(found) == {"notes/tool/get_tags", "notes/tool/search", "tickets/tool/create_ticket"}
     (renamed,) = [change for change in diff["changes"] if change["subject"].startswith("name:")]

@@ -13,6 +13,8 @@ from meshplan.compiler.render.diff.who import advertised, capability_phrase, cau
 from meshplan.compiler.render.words import counted
 from meshplan.schemas.capability import Effect, Kind
 
+_MORE = phrase("of further edits that are not shown")
+
 
 class _Alike(NamedTuple):
     """What changes have in common to be said together."""
@@ -24,6 +26,7 @@ class _Alike(NamedTuple):
     gained: tuple[Who, ...]
     lost: tuple[Who, ...]
     causes: tuple[tuple[Cause, ...], ...]
+    more_causes: bool
     acknowledged: str | None
 
 
@@ -31,7 +34,7 @@ def access_items(changes: Iterable[AccessChange]) -> tuple[Item, ...]:
     """The most dangerous first; a group stands where its first member would."""
     groups: dict[_Alike, list[AccessChange]] = {}
     for c in by_danger(changes):
-        alike = _Alike(c.endpoint, c.via, c.kind, c.effect, c.gained, c.lost, c.causes, c.acknowledged)
+        alike = _Alike(c.endpoint, c.via, c.kind, c.effect, c.gained, c.lost, c.causes, c.more_causes, c.acknowledged)
         groups.setdefault(alike, []).append(c)
     return tuple(_item(alike, members) for alike, members in groups.items())
 
@@ -49,7 +52,7 @@ def _item(alike: _Alike, members: list[AccessChange]) -> Item:
         lines[0] if lines else phrase(what, f" ({alike.effect}) changed", _place(alike)),
         also=tuple(lines[1:]),
         members=() if alone else tuple(_member(member) for member in members),
-        causes=tuple(cause_phrase(causes) for causes in alike.causes),
+        causes=(*(cause_phrase(causes) for causes in alike.causes), *([_MORE] if alike.more_causes else [])),
         standings=single if alone else (),
         effect=alike.effect,
     )

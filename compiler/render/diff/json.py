@@ -98,6 +98,7 @@ def _access(change: AccessChange) -> dict[str, Any]:
         "gained": [_who(who) for who in change.gained],
         "lost": [_who(who) for who in change.lost],
         "causes": [[_cause(cause) for cause in causes] for causes in change.causes],
+        "more_causes": change.more_causes,
         **_judged(change),
     }
 

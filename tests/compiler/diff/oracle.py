@@ -6,16 +6,18 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
+from hybrid import Hybrid
 from worlds import DATES, TODAY
 
 from meshplan.compiler.diff.access import access_changes
-from meshplan.compiler.diff.causes import gain_causes, loss_causes
+from meshplan.compiler.diff.causes import minimal_edits
 from meshplan.compiler.diff.cells import Cell
+from meshplan.compiler.diff.formula import Formulas
 from meshplan.compiler.diff.provenance import both_sides
 from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, IF, UNLESS, UNTIL
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import CapabilityKey
-from meshplan.schemas.decide import AGENT_SIDE, USER_SIDE, Decider, Principal
+from meshplan.schemas.decide import Decider, Principal
 
 ACTING = [{user, agent} for user in ("user:u", "user:v") for agent in ("agent:g", "agent:h")]
 PRINCIPALS = [
@@ -34,7 +36,11 @@ class Call(NamedTuple):
     principal: Principal
     day: date
     outer: int
-    inner: int
+    inner: tuple[tuple[str, int], ...]
+
+    def passed(self, callee):
+        """The arguments that a callee gets."""
+        return ARGUMENTS[dict(self.inner)[callee]]
 
 
 def days(plans):
@@ -46,7 +52,9 @@ def days(plans):
 def calls(cell, brutes):
     """Every way to call; arguments count only where a rule judges them."""
     outer = _arguments_of([cell.via or cell.capability], brutes)
-    inner = _arguments_of(callees(cell, brutes), brutes)
+    behind = callees(cell, brutes)
+    each = product(*(_arguments_of([callee], brutes) for callee in behind))
+    inner = [tuple(zip(behind, numbers, strict=True)) for numbers in each]
     return [Call(*found) for found in product(PRINCIPALS, days([b.plan for b in brutes]), outer, inner)]
 
 
@@ -83,13 +91,14 @@ class Brute:
     def allowed(self, cell, call):
         """May this be called, and may what is behind it?"""
         roles = self.standing(call)
-        args, inner = ARGUMENTS[call.outer], ARGUMENTS[call.inner]
+        args = ARGUMENTS[call.outer]
         asked = cell.via or cell.capability
         if not self.decider.decide(cell.endpoint, call.principal, roles, asked, args).allowed:
             return False
         callee = cell.capability if cell.via else self.behind.get(cell.capability)
         if callee is None:
             return True
+        inner = call.passed(callee)
         if cell.via:
             workflow = self.plan.workflows[CapabilityKey.of(cell.via).name]
             if callee not in [step.capability for step in workflow.steps]:
@@ -111,12 +120,12 @@ def _offer(plan, capability):
     return kept.model_copy(update={"capability": capability})
 
 
-def atoms(call, behind):
+def atoms(call):
     """What is true of a call, the way terms spell it."""
     found = held(call.principal, call.day) | judged("args", call.outer)
-    for callee in behind:
+    for callee, number in call.inner:
         key = CapabilityKey.of(callee)
-        found |= judged(f"{key.server}.{key.name}.args", call.inner)
+        found |= judged(f"{key.server}.{key.name}.args", number)
     return found
 
 
@@ -157,7 +166,7 @@ def callees(cell, brutes):
     return [cell.capability] if cell.via else sorted(set(found))
 
 
-def judge(before, after, *, undo=True):
+def judge(before, after):
     """Compare a diff with brute force and undo its causes; returns the number of cells that changed."""
     brutes = Brute(before.plan), Brute(after.plan)
     sides = both_sides(before, after)
@@ -165,6 +174,7 @@ def judge(before, after, *, undo=True):
     cells = cells_of(brutes)
     assert set(changed) <= cells
     number = 0
+    formulas, hybrids = Formulas(*sides, today=TODAY), {}
     for cell in sorted(cells):
         was, now = _differing(cell, brutes, sides)
         if cell not in changed:
@@ -172,9 +182,11 @@ def judge(before, after, *, undo=True):
         else:
             number += 1
             _said(changed[cell], now, was)
-        for found, gained in ((now, True), (was, False)):
-            for true, delegated in list(found)[: 4 if undo else 0]:
-                _undone(sides, cell, true, delegated, gained=gained)
+        found = ((True, now), (False, was))
+        if was or now:
+            _each_undone(sides, formulas, cell, found, hybrids)
+        if cell in changed:
+            _undone(sides, cell, changed[cell], found, hybrids)
     _listed(brutes, changed)
     return number
 
@@ -182,12 +194,11 @@ def judge(before, after, *, undo=True):
 def _differing(cell, brutes, sides):
     """The calls that are refused now, and those that are allowed now, by what is true of them."""
     was, now = defaultdict(set), defaultdict(set)
-    behind = callees(cell, brutes)
     forms = [(side.cells.terms(cell).alone, side.cells.terms(cell).delegated) for side in sides]
     offered = [_offers(brute, cell) for brute in brutes]
     for call in calls(cell, brutes):
         truth = [there and brute.allowed(cell, call) for there, brute in zip(offered, brutes, strict=True)]
-        true = atoms(call, behind)
+        true = atoms(call)
         acting = call.principal.delegated
         assert [form[acting].allowed(true) for form in forms] == truth, (cell, call)
         if truth[0] != truth[1]:
@@ -219,37 +230,40 @@ def _meant(who, true, delegated):
     )
 
 
-def _undone(sides, cell, true, delegated, *, gained):
-    """Undoing one edit out of every minimal set of causes gives back what there was."""
-    find = gain_causes if gained else loss_causes
-    sets = find(*sides, cell, true, delegated=delegated)
-    assert sets, (cell, true)
-    for pick in (min, max):
-        reverted = {pick(facts, key=repr) for facts in sets}
-        assert _allowed_when_reverted(sides, cell, true, delegated, reverted) != gained, (cell, true, reverted)
+def _undone(sides, cell, change, found, hybrids):
+    """Undoing one edit out of every minimal set of a change gives everybody back what there was."""
+    changed = [(call, gained) for gained, by_true in found for calls in by_true.values() for call in sorted(calls)[:3]]
+    assert change.causes
+    for pick in () if change.more_causes else (min, max):
+        undone = frozenset(pick(edits, key=repr) for edits in change.causes)
+        for call, gained in changed:
+            assert _between(sides, cell, call, undone, hybrids) != gained, (cell, call, undone, change)
 
 
-def _allowed_when_reverted(sides, cell, true, delegated, reverted):
-    before, after = sides
+def _each_undone(sides, formulas, cell, found, hybrids):
+    """So for each principal by itself; a minimal set alone brings its change about, and no part of it does."""
+    forms = [formulas.of(cell, delegated=acting) for acting in (False, True)]
+    for gained, by_true in found:
+        for (true, acting), calls in list(by_true.items())[:6]:
+            call = min(calls)
+            sets = minimal_edits(forms[acting], true, gained=gained, limit=64)
+            assert sets.whole, (cell, true)
+            assert sets.sets, (cell, true)
+            every = forms[acting].edits
+            for pick in (min, max):
+                undone = frozenset(pick(edits, key=repr) for edits in sets.sets)
+                assert _between(sides, cell, call, undone, hybrids) != gained, (cell, call, undone)
+            for edits in sets.sets[:4]:
+                assert _between(sides, cell, call, every - edits, hybrids) == gained, (cell, call, edits)
+                for one in edits:
+                    assert _between(sides, cell, call, every - edits | {one}, hybrids) != gained, (cell, call, edits)
 
-    def holds(fact):
-        return (after.holds(fact) and fact not in reverted) or (fact in reverted and before.holds(fact))
 
-    def left(terms, side):
-        return [t for t in terms if t.atoms <= true and all(map(holds, side.behind(cell, t)))]
-
-    pooled = [(side, side.cells.terms(cell)) for side in sides]
-    if any(left(terms.denies, side) for side, terms in pooled):
-        return False
-    for stages in {len(terms.stages) for _, terms in pooled if terms.stages}:
-        every = [
-            [t.sides for side, terms in pooled if len(terms.stages) == stages for t in left(terms.stages[i], side)]
-            for i in range(stages)
-        ]
-        wanted = (USER_SIDE, AGENT_SIDE) if delegated else (USER_SIDE | AGENT_SIDE,)
-        if all(any(speaks & side for speaks in stage) for stage in every for side in wanted):
-            return True
-    return False
+def _between(sides, cell, call, undone, hybrids):
+    key = cell.endpoint, frozenset(undone)
+    if key not in hybrids:
+        hybrids[key] = Hybrid(sides, *key)
+    return hybrids[key].allowed(cell, call, ARGUMENTS)
 
 
 def _listed(brutes, changed):

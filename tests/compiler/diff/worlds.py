@@ -145,7 +145,7 @@ class World:
     def edited(self, random):
         """Another world, and what was done to it."""
         other = copy.deepcopy(self)
-        done = [random.choice(EDITS) for _ in range(random.choice([1, 1, 1, 2, 3]))]
+        done = [random.choice(EDITS) for _ in range(random.choice([1, 1, 2, 3, 5]))]
         for edit in done:
             edit(other, random)
         return other, [edit.__name__ for edit in done]

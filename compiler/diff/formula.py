@@ -1,0 +1,238 @@
+"""Who is allowed in a cell as one formula over the edits between two sides: for none of them the base, for all the head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import product
+from typing import NamedTuple
+
+from meshplan.compiler.diff.cells import LIVE, Cell, conditions, live_id
+from meshplan.compiler.diff.edits import edit
+from meshplan.compiler.diff.model import Cause
+from meshplan.compiler.diff.provenance import Called, Covered, Fact, Granted, Held, Offered, Side, when_text
+from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, Atoms, is_over
+from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.decide import AGENT_SIDE, BOTH_SIDES, USER_SIDE, sides
+from meshplan.schemas.plan import Rule
+
+Edits = frozenset[Cause]
+MAX_CLAUSES = 1_000
+
+
+class Needs(NamedTuple):
+    """What must be so: the edits that must have been made, and those that must not."""
+
+    made: Edits
+    unmade: Edits
+
+    def joined(self, other: Needs) -> Needs | None:
+        """Both, or ``None`` where that cannot be."""
+        made, unmade = self.made | other.made, self.unmade | other.unmade
+        return None if made & unmade else Needs(made, unmade)
+
+    def met(self, edits: Edits) -> bool:
+        """Whether exactly these edits meet it."""
+        return self.made <= edits and self.unmade.isdisjoint(edits)
+
+
+NOTHING_NEEDED = Needs(frozenset(), frozenset())
+
+
+class Clause(NamedTuple):
+    """One way to be allowed, or one deny: the atoms it takes, and the edits it takes."""
+
+    atoms: Atoms
+    needs: Needs
+
+    def absorbs(self, other: Clause) -> bool:
+        """Whether this holds wherever the other does."""
+        mine, its = self.needs, other.needs
+        return self.atoms <= other.atoms and mine.made <= its.made and mine.unmade <= its.unmade
+
+
+class Formula(NamedTuple):
+    """Allowed is who meets one of the ways and none of the denies."""
+
+    ways: tuple[Clause, ...]
+    denies: tuple[Clause, ...]
+    whole: bool
+    """Whether nothing was left out for its size."""
+
+    @property
+    def edits(self) -> Edits:
+        """All that have a say."""
+        return frozenset[Cause]().union(*(c.needs.made | c.needs.unmade for c in (*self.ways, *self.denies)))
+
+    def allows(self, who: Atoms, edits: Edits) -> bool:
+        """Whether a principal with exactly these atoms is allowed once these edits are made to the base."""
+        return any(w.atoms <= who and w.needs.met(edits) for w in self.ways) and not any(
+            d.atoms <= who and d.needs.met(edits) for d in self.denies
+        )
+
+
+class _Spoken(NamedTuple):
+    clause: Clause
+    sides: int
+
+
+class Formulas:
+    """The formulas of a comparison; what many cells rest on is looked up once."""
+
+    def __init__(self, before: Side, after: Side, *, today: date) -> None:
+        self.sides = (before, after)
+        self._today = today
+        self._known: dict[Fact, Needs] = {}
+        self._held: dict[str, tuple[tuple[Granted, Needs], ...]] = {}
+        self._spoken: dict[tuple[Covered, str], tuple[_Spoken, ...]] = {}
+
+    def needs(self, fact: Fact) -> Needs:
+        """The edit that brings a fact about, or the one that takes it away."""
+        found = self._known.get(fact)
+        if found is None:
+            before, after = self.sides
+            was, there = before.holds(fact), after.holds(fact)
+            cause = frozenset[Cause]() if was and there else frozenset({edit(before, after, fact)})
+            found = self._known[fact] = Needs(frozenset(), cause) if was else Needs(cause, frozenset())
+        return found
+
+    def of(self, cell: Cell, *, delegated: bool) -> Formula:
+        """The formula of a cell, for users who act through an agent or for everybody else."""
+        variants = list(self._variants(cell))
+        ways: list[Clause] = []
+        whole = True
+        for base, stages in variants:
+            found, complete = _combined(base, list(_slots(stages, delegated=delegated)))
+            ways += found
+            whole = whole and complete
+        denies = [spoken.clause for spoken in self._denies(cell)]
+        if delegated:
+            ways = [Clause(w.atoms | {ANY_USER, ANY_AGENT}, w.needs) for w in ways]
+        kept_ways, kept_denies = absorbed(ways), absorbed(denies)
+        return Formula(kept_ways, kept_denies, whole)
+
+    def _variants(self, cell: Cell) -> Iterator[tuple[Needs, list[list[_Spoken]]]]:
+        """What must be so for a cell to be there at all, and its stages; a workflow may run as two things, by side."""
+        first = cell.via if cell.via not in ("", LIVE) else cell.capability
+        offered = self.needs(Offered(cell.endpoint, first, cell.via == LIVE))
+        start = list(self._allows(cell, first, ""))
+        if cell.via in ("", LIVE):
+            yield offered, [start]
+            return
+        for run_as in sorted({s.cells.calls[first].run_as for s in self.sides if first in s.cells.calls}):
+            there = offered.joined(self.needs(Called(first, cell.capability, run_as)))
+            if there is not None:
+                inner = [list(self._allows(cell, cell.capability, cell.capability))] if run_as == "caller" else []
+                yield there, [start, *inner]
+
+    def _allows(self, cell: Cell, capability: str, under: str) -> Iterator[_Spoken]:
+        return self._speaking(cell.endpoint, capability, "allow", under, self._covering(capability))
+
+    def _denies(self, cell: Cell) -> Iterator[_Spoken]:
+        if cell.via == LIVE:
+            yield from self._live_denies(cell)
+            return
+        inner = [(cell.capability, NOTHING_NEEDED)] if cell.via else list(self._bound(cell.capability))
+        for capability, under, needs in (
+            (cell.via or cell.capability, "", NOTHING_NEEDED),
+            *((callee, callee, needs) for callee, needs in inner),
+        ):
+            for spoken in self._speaking(cell.endpoint, capability, "deny", under, self._covering(capability)):
+                joined = spoken.clause.needs.joined(needs)
+                if joined is not None:
+                    yield _Spoken(Clause(spoken.clause.atoms, joined), spoken.sides)
+
+    def _bound(self, capability: str) -> Iterator[tuple[str, Needs]]:
+        """What a binding's operation calls, on either side."""
+        made = [s.cells.calls[capability] for s in self.sides if capability in s.cells.calls]
+        for callee in sorted({callee for calls in made if not calls.run_as for callee in calls.capabilities}):
+            yield callee, self.needs(Called(capability, callee, ""))
+
+    def _live_denies(self, cell: Cell) -> Iterator[_Spoken]:
+        key = CapabilityKey.of(cell.capability)
+        found = {pair: side for side in self.sides for pair in side.cells.live_denies(key.server)}
+        for rule_id, uri in sorted(found):
+            under = "" if uri in ("*", key.name) else f"{LIVE} {uri}"
+            rules = [(side, rule_id) for side in self.sides]
+            yield from self._speaking(cell.endpoint, live_id(key.server, uri), "deny", under, rules)
+
+    def _covering(self, capability: str) -> list[tuple[Side, str]]:
+        return [(side, rule) for side in self.sides for rule in side.cells.covering(capability)]
+
+    def _speaking(
+        self, endpoint: str, capability: str, effect: str, under: str, found: Iterable[tuple[Side, str]]
+    ) -> Iterator[_Spoken]:
+        seen: set[Covered] = set()
+        for side, rule_id in found:
+            rule = side.plan.access.rules.get(rule_id)
+            if rule is None or rule.effect != effect or not (rule.endpoints is None or endpoint in rule.endpoints):
+                continue
+            fact = Covered(rule_id, endpoint, capability, rule.effect, when_text(rule.when))
+            if fact not in seen and side.holds(fact):
+                seen.add(fact)
+                yield from self._said(fact, rule, under)
+
+    def _said(self, fact: Covered, rule: Rule, under: str) -> tuple[_Spoken, ...]:
+        key = (fact, under)
+        if key not in self._spoken:
+            self._spoken[key] = tuple(self._say(fact, tuple(conditions(rule, under))))
+        return self._spoken[key]
+
+    def _say(self, fact: Covered, extra: tuple[str, ...]) -> Iterator[_Spoken]:
+        covered = self.needs(fact)
+        for granted, needs in self._holding(fact.rule):
+            joined = needs.joined(covered)
+            if joined is not None:
+                atoms = self.sides[0].cells.implied.taken(granted.to, extra, granted.expires)
+                speaks = BOTH_SIDES if granted.delegated == "union" else sides(granted.to)
+                yield _Spoken(Clause(atoms, joined), speaks)
+
+    def _holding(self, rule: str) -> tuple[tuple[Granted, Needs], ...]:
+        """Every grant of a role that holds the rule, either on either side, and the edits that this takes."""
+        if rule not in self._held:
+            roles = sorted({role for side in self.sides for role in side.roles_with(rule)})
+            found: list[tuple[Granted, Needs]] = []
+            for role in roles:
+                held = self.needs(Held(role, rule))
+                for granted in dict.fromkeys(g for side in self.sides for g in side.grants_of(role)):
+                    joined = held.joined(self.needs(granted))
+                    if joined is not None and not is_over(granted.expires, self._today):
+                        found.append((granted, joined))
+            self._held[rule] = tuple(found)
+        return self._held[rule]
+
+
+def _slots(stages: list[list[_Spoken]], *, delegated: bool) -> Iterator[list[Clause]]:
+    """What must be met at once: an allow of each stage, for a delegated principal one for each of its sides."""
+    for stage in stages:
+        for wanted in (USER_SIDE, AGENT_SIDE) if delegated else (BOTH_SIDES,):
+            yield [spoken.clause for spoken in stage if spoken.sides & wanted]
+
+
+def _combined(base: Needs, slots: list[list[Clause]]) -> tuple[list[Clause], bool]:
+    found = [Clause(frozenset(), base)]
+    whole = True
+    for slot in slots:
+        wide = (_both(one, other) for one, other in product(found, absorbed(slot)))
+        found = list(absorbed(clause for clause in wide if clause is not None))
+        whole = whole and len(found) <= MAX_CLAUSES
+        found = found[:MAX_CLAUSES]
+    return found, whole
+
+
+def _both(one: Clause, other: Clause) -> Clause | None:
+    needs = one.needs.joined(other.needs)
+    return None if needs is None else Clause(one.atoms | other.atoms, needs)
+
+
+def absorbed(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    """The clauses that no other one makes superfluous, smallest first."""
+    kept: list[Clause] = []
+    for clause in sorted(set(clauses), key=_size):
+        if not any(other.absorbs(clause) for other in kept):
+            kept.append(clause)
+    return tuple(kept)
+
+
+def _size(clause: Clause) -> int:
+    return len(clause.atoms) + len(clause.needs.made) + len(clause.needs.unmade)
