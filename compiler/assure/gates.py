@@ -22,7 +22,7 @@ from meshplan.compiler.assure.statement import statement
 from meshplan.compiler.assure.thing import Thing
 from meshplan.compiler.assure.verdict import Verdict
 from meshplan.compiler.assure.words import result, steps
-from meshplan.compiler.diff.causes import place_in
+from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.model import Change, Detail, Gate, Place
 from meshplan.compiler.draft import Draft

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import NamedTuple
 
 from meshplan.compiler.diff.causes import MAX_SETS, all_minimal_edits, smallest_sets
 from meshplan.compiler.diff.cells import LIVE, Cell, suspects
 from meshplan.compiler.diff.fingerprint import fingerprint
-from meshplan.compiler.diff.formula import Edits, Formulas
+from meshplan.compiler.diff.formula import Edits, Formulas, Shape
 from meshplan.compiler.diff.model import AccessChange, Cause, Who
 from meshplan.compiler.diff.provenance import Side
 from meshplan.compiler.diff.terms import UNTIL, Atoms, Normal, Terms, except_when, gained, shown_atoms, smallest_atoms
 from meshplan.schemas.capability import EFFECTS, CapabilityKey, Effect
+
+
+class _Differing(NamedTuple):
+    gained: tuple[Who, ...]
+    lost: tuple[Who, ...]
+    old: list[list[list[str]]]
+    new: list[list[list[str]]]
+
+
+class _Causes(NamedTuple):
+    sets: tuple[tuple[Cause, ...], ...]
+    more: bool
+
 
 Witness = tuple[Atoms, bool]
 """The smallest principal that is meant, and whether it is a user who acts through an agent."""
@@ -25,12 +39,9 @@ def access_changes(before: Side, after: Side, *, today: date) -> tuple[AccessCha
     if before.cells.implied != after.cells.implied:
         raise ValueError("the sides were not made to be compared")
     found: dict[Cell, AccessChange] = {}
-    formulas = Formulas(before, after, today=today)
+    known = _Comparison(before, after, today)
     for cell in sorted(suspects(before.cells, after.cells), key=lambda cell: (cell.via != "", cell)):
-        old, new = before.cells.terms(cell), after.cells.terms(cell)
-        if old.same(new):
-            continue
-        change = _change(formulas, cell, old, new, today)
+        change = _change(known, cell)
         if change is not None and not _said(change, found.get(Cell(cell.endpoint, cell.via))):
             found[cell] = change
     return tuple(sorted(found.values(), key=_danger))
@@ -46,14 +57,62 @@ def _danger(change: AccessChange) -> tuple[int, bool, str, str, str]:
     return -EFFECTS.index(change.effect), not change.gained, change.endpoint, change.capability, change.via
 
 
-def _change(formulas: Formulas, cell: Cell, old: Terms, new: Terms, today: date) -> AccessChange | None:
-    before, after = formulas.sides
-    gains, losses = _witnesses(old, new, today), _witnesses(new, old, today)
-    if not gains and not losses:
+class _Comparison:
+    """What is the same for many cells, computed once: who differs between two terms, and why for a shape."""
+
+    def __init__(self, before: Side, after: Side, today: date) -> None:
+        self.sides, self._today = (before, after), today
+        self._formulas = Formulas(before, after, today=today)
+        self._differing: dict[tuple[object, object], _Differing] = {}
+        self._found: dict[tuple[Shape, bool, bool], _Causes] = {}
+
+    def differing(self, cell: Cell) -> _Differing:
+        """Who gained and who lost, and both forms for the fingerprint."""
+        before, after = self.sides
+        key = (before.cells.likeness(cell), after.cells.likeness(cell))
+        if key not in self._differing:
+            self._differing[key] = self._differ(before.cells.terms(cell), after.cells.terms(cell))
+        return self._differing[key]
+
+    def _differ(self, old: Terms, new: Terms) -> _Differing:
+        if old.same(new):
+            return _Differing((), (), [], [])
+        gains, losses = _witnesses(old, new, self._today), _witnesses(new, old, self._today)
+        gained_now = tuple(_who(new, atoms, delegated=delegated) for atoms, delegated in gains)
+        lost = tuple(_who(old, atoms, delegated=delegated) for atoms, delegated in losses)
+        return _Differing(gained_now, lost, _form(old), _form(new))
+
+    def causes(self, cell: Cell, differing: _Differing) -> _Causes:
+        """The minimal sets of edits for everybody who gained or lost, the smallest first, and whether there are more."""
+        shape = self._formulas.shape(cell)
+        key = (shape, bool(differing.gained), bool(differing.lost))
+        if key not in self._found:
+            self._found[key] = self._causes(*key)
+        return self._found[key]
+
+    def _causes(self, shape: Shape, gains: bool, losses: bool) -> _Causes:
+        found: set[Edits] = set()
+        whole = True
+        for acting in (False, True):
+            formula = self._formulas.of(shape, delegated=acting)
+            for gained_now in [True] * gains + [False] * losses:
+                known = all_minimal_edits(formula, acting=acting, gained=gained_now)
+                found |= set(known.sets)
+                whole = whole and known.whole
+        shown = [tuple(sorted(edits, key=lambda c: (c.kind, c.text, str(c.place)))) for edits in smallest_sets(found)]
+        ordered = sorted(shown, key=lambda edits: (len(edits), [(c.kind, c.text, str(c.place)) for c in edits]))
+        return _Causes(tuple(ordered[:MAX_SETS]), not whole or len(ordered) > MAX_SETS)
+
+
+def _change(known: _Comparison, cell: Cell) -> AccessChange | None:
+    before, after = known.sides
+    differing = known.differing(cell)
+    if not differing.gained and not differing.lost:
         return None
-    sets, whole = _causes(formulas, cell, gains, losses)
+    causes = known.causes(cell, differing)
     key = CapabilityKey.of(cell.capability)
     via = f":{cell.via}" if cell.via else ""
+    subject = f"access:{cell.endpoint}:{cell.capability}{via}"
     return AccessChange(
         endpoint=cell.endpoint,
         capability=cell.capability,
@@ -61,32 +120,14 @@ def _change(formulas: Formulas, cell: Cell, old: Terms, new: Terms, today: date)
         kind=key.kind,
         name=key.name if cell.via else _name(after, cell) or _name(before, cell) or cell.capability,
         effect="read" if cell.via == LIVE else _effect(before, after, cell.capability),
-        gained=tuple(_who(new, atoms, delegated=delegated) for atoms, delegated in gains),
-        lost=tuple(_who(old, atoms, delegated=delegated) for atoms, delegated in losses),
-        causes=sets,
-        more_causes=not whole,
-        breaking=bool(losses),
-        widening=bool(gains),
-        fingerprint=fingerprint(f"access:{cell.endpoint}:{cell.capability}{via}", _form(old), _form(new)),
+        gained=differing.gained,
+        lost=differing.lost,
+        causes=causes.sets,
+        more_causes=causes.more,
+        breaking=bool(differing.lost),
+        widening=bool(differing.gained),
+        fingerprint=fingerprint(subject, differing.old, differing.new),
     )
-
-
-def _causes(
-    formulas: Formulas, cell: Cell, gains: list[Witness], losses: list[Witness]
-) -> tuple[tuple[tuple[Cause, ...], ...], bool]:
-    """The minimal sets of edits for everybody who gained or lost, the smallest first, and whether these are all."""
-    found: set[Edits] = set()
-    whole = True
-    for acting in (False, True):
-        formula = formulas.of(cell, delegated=acting)
-        for gained_now in [True] * bool(gains) + [False] * bool(losses):
-            known = all_minimal_edits(formula, acting=acting, gained=gained_now)
-            found |= set(known.sets)
-            whole = whole and known.whole
-    kept = smallest_sets(found)
-    shown = [tuple(sorted(edits, key=lambda c: (c.kind, c.text, str(c.place)))) for edits in kept]
-    ordered = sorted(shown, key=lambda edits: (len(edits), [(c.kind, c.text, str(c.place)) for c in edits]))
-    return tuple(ordered[:MAX_SETS]), whole and len(ordered) <= MAX_SETS
 
 
 def _witnesses(old: Terms, new: Terms, today: date) -> list[Witness]:

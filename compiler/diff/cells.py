@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue
 
-from meshplan.compiler.diff.terms import IF, UNLESS, Implied, Term, Terms
+from meshplan.compiler.diff.terms import IF, NOTHING, UNLESS, Implied, Term, Terms
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import BOTH_SIDES, sides
@@ -171,7 +171,7 @@ class Cells:
     def terms(self, cell: Cell) -> Terms:
         """The terms of a cell; without any where there is no such cell."""
         if cell not in self.keys:
-            return Terms((), ())
+            return NOTHING
         allows, denies = self.parts(cell)
         key = (tuple(map(tuple, allows)), tuple(denies))
         if key not in self._made:
@@ -181,6 +181,15 @@ class Cells:
             against = tuple(t for r, c, under in denies for t in self._terms(r, c, under))
             self._made[key] = Terms(tuple(map(tuple, stages)), against)
         return self._made[key]
+
+    def likeness(self, cell: Cell) -> object:
+        """Equal for cells whose terms take the same: the same rules have a say, in the same way."""
+        if cell not in self.keys:
+            return None
+        allows, denies = self.parts(cell)
+        rules = self.plan.access.rules
+        stages = tuple(tuple((r, bool(i) and rules[r].when is not None and c) for r, c in s) for i, s in enumerate(allows))
+        return stages, tuple((r, (c == u and rules[r].when is not None and c) or (c != u and u)) for r, c, u in denies)
 
     def _terms(self, rule_id: str, capability: str, under: str) -> tuple[Term, ...]:
         key = (rule_id, capability, under)

@@ -76,6 +76,22 @@ class _Spoken(NamedTuple):
     sides: int
 
 
+class _Said(NamedTuple):
+    """That a rule speaks about something, under which conditions, and what that needs."""
+
+    rule: str
+    conditions: tuple[str, ...]
+    needs: Needs
+
+
+class Shape(NamedTuple):
+    """All that a cell's formula is made of; many cells have the same."""
+
+    variants: tuple[tuple[Needs, tuple[tuple[_Said, ...], ...]], ...]
+    """What must be so for the cell to be there at all, and its stages; a workflow may run as two things, by side."""
+    denies: tuple[_Said, ...]
+
+
 class Formulas:
     """The formulas of a comparison; what many cells rest on is looked up once."""
 
@@ -84,7 +100,9 @@ class Formulas:
         self._today = today
         self._known: dict[Fact, Needs] = {}
         self._held: dict[str, tuple[tuple[Granted, Needs], ...]] = {}
-        self._spoken: dict[tuple[Covered, str], tuple[_Spoken, ...]] = {}
+        self._spoken: dict[_Said, tuple[_Spoken, ...]] = {}
+        self._conditions: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._made: dict[tuple[Shape, bool], Formula] = {}
 
     def needs(self, fact: Fact) -> Needs:
         """The edit that brings a fact about, or the one that takes it away."""
@@ -96,39 +114,47 @@ class Formulas:
             found = self._known[fact] = Needs(frozenset(), cause) if was else Needs(cause, frozenset())
         return found
 
-    def of(self, cell: Cell, *, delegated: bool) -> Formula:
-        """The formula of a cell, for users who act through an agent or for everybody else."""
-        variants = list(self._variants(cell))
+    def shape(self, cell: Cell) -> Shape:
+        """What has a say in a cell on either side."""
+        return Shape(tuple(self._variants(cell)), tuple(self._denies(cell)))
+
+    def of(self, shape: Shape, *, delegated: bool) -> Formula:
+        """The formula of a shape, for users who act through an agent or for everybody else."""
+        key = (shape, delegated)
+        if key not in self._made:
+            self._made[key] = self._formula(shape, delegated=delegated)
+        return self._made[key]
+
+    def _formula(self, shape: Shape, *, delegated: bool) -> Formula:
         ways: list[Clause] = []
         whole = True
-        for base, stages in variants:
-            found, complete = _combined(base, list(_slots(stages, delegated=delegated)))
+        for base, stages in shape.variants:
+            spoken = [[s for said in stage for s in self._say(said)] for stage in stages]
+            found, complete = _combined(base, list(_slots(spoken, delegated=delegated)))
             ways += found
             whole = whole and complete
-        denies = [spoken.clause for spoken in self._denies(cell)]
         if delegated:
             ways = [Clause(w.atoms | {ANY_USER, ANY_AGENT}, w.needs) for w in ways]
-        kept_ways, kept_denies = absorbed(ways), absorbed(denies)
-        return Formula(kept_ways, kept_denies, whole)
+        denies = (spoken.clause for said in shape.denies for spoken in self._say(said))
+        return Formula(absorbed(ways), absorbed(denies), whole)
 
-    def _variants(self, cell: Cell) -> Iterator[tuple[Needs, list[list[_Spoken]]]]:
-        """What must be so for a cell to be there at all, and its stages; a workflow may run as two things, by side."""
+    def _variants(self, cell: Cell) -> Iterator[tuple[Needs, tuple[tuple[_Said, ...], ...]]]:
         first = cell.via if cell.via not in ("", LIVE) else cell.capability
         offered = self.needs(Offered(cell.endpoint, first, cell.via == LIVE))
-        start = list(self._allows(cell, first, ""))
+        start = tuple(self._allows(cell, first, ""))
         if cell.via in ("", LIVE):
-            yield offered, [start]
+            yield offered, (start,)
             return
         for run_as in sorted({s.cells.calls[first].run_as for s in self.sides if first in s.cells.calls}):
             there = offered.joined(self.needs(Called(first, cell.capability, run_as)))
             if there is not None:
-                inner = [list(self._allows(cell, cell.capability, cell.capability))] if run_as == "caller" else []
-                yield there, [start, *inner]
+                inner = (tuple(self._allows(cell, cell.capability, cell.capability)),) if run_as == "caller" else ()
+                yield there, (start, *inner)
 
-    def _allows(self, cell: Cell, capability: str, under: str) -> Iterator[_Spoken]:
+    def _allows(self, cell: Cell, capability: str, under: str) -> Iterator[_Said]:
         return self._speaking(cell.endpoint, capability, "allow", under, self._covering(capability))
 
-    def _denies(self, cell: Cell) -> Iterator[_Spoken]:
+    def _denies(self, cell: Cell) -> Iterator[_Said]:
         if cell.via == LIVE:
             yield from self._live_denies(cell)
             return
@@ -137,10 +163,10 @@ class Formulas:
             (cell.via or cell.capability, "", NOTHING_NEEDED),
             *((callee, callee, needs) for callee, needs in inner),
         ):
-            for spoken in self._speaking(cell.endpoint, capability, "deny", under, self._covering(capability)):
-                joined = spoken.clause.needs.joined(needs)
+            for said in self._speaking(cell.endpoint, capability, "deny", under, self._covering(capability)):
+                joined = said.needs.joined(needs)
                 if joined is not None:
-                    yield _Spoken(Clause(spoken.clause.atoms, joined), spoken.sides)
+                    yield said._replace(needs=joined)
 
     def _bound(self, capability: str) -> Iterator[tuple[str, Needs]]:
         """What a binding's operation calls, on either side."""
@@ -148,9 +174,9 @@ class Formulas:
         for callee in sorted({callee for calls in made if not calls.run_as for callee in calls.capabilities}):
             yield callee, self.needs(Called(capability, callee, ""))
 
-    def _live_denies(self, cell: Cell) -> Iterator[_Spoken]:
+    def _live_denies(self, cell: Cell) -> Iterator[_Said]:
         key = CapabilityKey.of(cell.capability)
-        found = {pair: side for side in self.sides for pair in side.cells.live_denies(key.server)}
+        found = {pair for side in self.sides for pair in side.cells.live_denies(key.server)}
         for rule_id, uri in sorted(found):
             under = "" if uri in ("*", key.name) else f"{LIVE} {uri}"
             rules = [(side, rule_id) for side in self.sides]
@@ -161,7 +187,7 @@ class Formulas:
 
     def _speaking(
         self, endpoint: str, capability: str, effect: str, under: str, found: Iterable[tuple[Side, str]]
-    ) -> Iterator[_Spoken]:
+    ) -> Iterator[_Said]:
         seen: set[Covered] = set()
         for side, rule_id in found:
             rule = side.plan.access.rules.get(rule_id)
@@ -170,22 +196,26 @@ class Formulas:
             fact = Covered(rule_id, endpoint, capability, rule.effect, when_text(rule.when))
             if fact not in seen and side.holds(fact):
                 seen.add(fact)
-                yield from self._said(fact, rule, under)
+                yield _Said(rule_id, self._under(rule, fact.when, under), self.needs(fact))
 
-    def _said(self, fact: Covered, rule: Rule, under: str) -> tuple[_Spoken, ...]:
-        key = (fact, under)
-        if key not in self._spoken:
-            self._spoken[key] = tuple(self._say(fact, tuple(conditions(rule, under))))
-        return self._spoken[key]
+    def _under(self, rule: Rule, when: str, under: str) -> tuple[str, ...]:
+        key = (rule.effect, when, under)
+        if key not in self._conditions:
+            self._conditions[key] = tuple(conditions(rule, under))
+        return self._conditions[key]
 
-    def _say(self, fact: Covered, extra: tuple[str, ...]) -> Iterator[_Spoken]:
-        covered = self.needs(fact)
-        for granted, needs in self._holding(fact.rule):
-            joined = needs.joined(covered)
+    def _say(self, said: _Said) -> tuple[_Spoken, ...]:
+        if said not in self._spoken:
+            self._spoken[said] = tuple(self._each(said))
+        return self._spoken[said]
+
+    def _each(self, said: _Said) -> Iterator[_Spoken]:
+        implied = self.sides[0].cells.implied
+        for granted, needs in self._holding(said.rule):
+            joined = needs.joined(said.needs)
             if joined is not None:
-                atoms = self.sides[0].cells.implied.taken(granted.to, extra, granted.expires)
                 speaks = BOTH_SIDES if granted.delegated == "union" else sides(granted.to)
-                yield _Spoken(Clause(atoms, joined), speaks)
+                yield _Spoken(Clause(implied.taken(granted.to, said.conditions, granted.expires), joined), speaks)
 
     def _holding(self, rule: str) -> tuple[tuple[Granted, Needs], ...]:
         """Every grant of a role that holds the rule, either on either side, and the edits that this takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from meshplan.compiler.diff.causes import place_in
+from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.model import Place
 from meshplan.compiler.testing.model import Check
 from meshplan.compiler.testing.run import Court

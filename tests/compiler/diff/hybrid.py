@@ -66,7 +66,10 @@ class Hybrid:
             return self.decider.decide(self.endpoint, call.principal, roles, capability, args).allowed
 
         def denied(capability):
-            return self.decider.denied(self.endpoint, call.principal, roles, capability, call.passed(capability)) is not None
+            return (
+                self.decider.denied(self.endpoint, call.principal, roles, capability, call.passed(capability))
+                is not None
+            )
 
         first = cell.via or cell.capability
         if (first, False) not in self.offered or not decide(first, outer):

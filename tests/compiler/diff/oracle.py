@@ -242,7 +242,8 @@ def _undone(sides, cell, change, found, hybrids):
 
 def _each_undone(sides, formulas, cell, found, hybrids):
     """So for each principal by itself; a minimal set alone brings its change about, and no part of it does."""
-    forms = [formulas.of(cell, delegated=acting) for acting in (False, True)]
+    shape = formulas.shape(cell)
+    forms = [formulas.of(shape, delegated=acting) for acting in (False, True)]
     for gained, by_true in found:
         for (true, acting), calls in list(by_true.items())[:6]:
             call = min(calls)
