@@ -188,7 +188,9 @@ class Cells:
             return None
         allows, denies = self.parts(cell)
         rules = self.plan.access.rules
-        stages = tuple(tuple((r, bool(i) and rules[r].when is not None and c) for r, c in s) for i, s in enumerate(allows))
+        stages = tuple(
+            tuple((r, bool(i) and rules[r].when is not None and c) for r, c in s) for i, s in enumerate(allows)
+        )
         return stages, tuple((r, (c == u and rules[r].when is not None and c) or (c != u and u)) for r, c, u in denies)
 
     def _terms(self, rule_id: str, capability: str, under: str) -> tuple[Term, ...]:
