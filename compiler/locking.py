@@ -22,13 +22,15 @@ from meshplan.compiler.lockfile import (
 )
 from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.lower.servers import DEFAULT_TIMEOUT_MS, transport
+from meshplan.compiler.openapi.ask import ask
+from meshplan.compiler.openapi.document import DocumentError
 from meshplan.compiler.packages import Answer, Packages
 from meshplan.compiler.project import Project
 from meshplan.compiler.render.view import visible
 from meshplan.compiler.render.words import counted
 from meshplan.compiler.resolve.effects import effects_of
 from meshplan.compiler.runtime_process import probe
-from meshplan.compiler.syntax.servers import AnyServer
+from meshplan.compiler.syntax.servers import AnyServer, OpenApiServer
 from meshplan.schemas import jsontext, plan
 from meshplan.schemas.capability import IDENTIFYING_FIELD, CapabilityKey, Kind
 from meshplan.schemas.definition import definition_text
@@ -67,9 +69,13 @@ def ask_servers(
     project: Project, draft: Draft, servers: Mapping[str, AnyServer], *, timeout: int = 60
 ) -> Iterator[Asked]:
     """Ask servers at once what they offer, and registries what their packages are; one answer each, as they come."""
+    for name, server in servers.items():
+        if isinstance(server, OpenApiServer):
+            yield _ask_api(draft, name, server)
     lowered = {
         name: plan.Server(transport=transport(server), timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS, relays=())
         for name, server in servers.items()
+        if not isinstance(server, OpenApiServer)
     }
     if not lowered:
         return
@@ -87,6 +93,21 @@ def ask_servers(
             known = packages.answer(name)
             package = known.package or _recorded(draft, name, servers[name])
             yield Asked(name, replace(fresh, package=package), note=_note(known, package))
+
+
+def _ask_api(draft: Draft, name: str, server: OpenApiServer) -> Asked:
+    """An API says what it offers in its document, in the mesh's own folder."""
+    try:
+        answer, left_out = ask(draft.reader, server.openapi)
+        lock = to_lock(name, server, answer)
+    except DocumentError as error:
+        return Asked(name, None, f"the document `{server.openapi}` cannot be used: {visible(str(error))}")
+    except LockError as error:
+        return Asked(name, None, f"refused: {error}")
+    shown = "; ".join(visible(reason) for reason in left_out[:5])
+    more = f", and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    note = f"{counted(len(left_out), 'operation')} left out: {shown}{more}" if left_out else None
+    return Asked(name, lock, note=note)
 
 
 def _recorded(draft: Draft, name: str, server: AnyServer) -> Package | None:

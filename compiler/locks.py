@@ -10,8 +10,10 @@ from meshplan.compiler.draft import Draft
 from meshplan.compiler.lockfile import LockError, ServerLock, lock_path, transport_identity
 from meshplan.compiler.lockread import read_lock
 from meshplan.compiler.marks import locate
+from meshplan.compiler.openapi.recorded import operations_of
 from meshplan.compiler.rules import report
 from meshplan.compiler.suggest import closest
+from meshplan.compiler.syntax.servers import OpenApiServer
 
 
 def locks(draft: Draft) -> tuple[Draft, Diagnostics]:
@@ -31,6 +33,11 @@ def locks(draft: Draft) -> tuple[Draft, Diagnostics]:
             missing.append(name)
             continue
         read[name] = lock
+        if isinstance(server, OpenApiServer):
+            try:
+                operations_of(lock)
+            except LockError as error:
+                found.append(_finding(draft, "lock-damaged", name, f"the lock of `{name}` cannot be used: {error}"))
         if dict(lock.transport) != transport_identity(server):
             stale = f"the lock of `{name}` was made for another transport than mesh.yaml has"
             found.append(_finding(draft, "lock-stale", name, stale))

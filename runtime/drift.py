@@ -165,6 +165,9 @@ class DriftWatch:
 
 
 def _kinds(snapshot: Snapshot, server: str) -> frozenset[Kind]:
+    """What to compare of a server; nothing of an API, whose requests are in the plan itself."""
+    if snapshot.plan.servers[server].transport.kind == "openapi":
+        return frozenset()
     return frozenset(found.kind for found in snapshot.plan.capabilities.values() if found.server == server)
 
 

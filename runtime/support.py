@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Passthrough, PerUserAuth, Plan, Server, StdioTransport
+from meshplan.schemas.plan import (
+    ExchangeAuth,
+    HttpTransport,
+    OpenApiTransport,
+    Passthrough,
+    PerUserAuth,
+    Plan,
+    Server,
+    StdioTransport,
+)
 
 
 def unsupported(plan: Plan) -> str | None:
@@ -33,8 +42,11 @@ def _parts(plan: Plan) -> Iterator[str]:
 
 def _server(server: Server) -> Iterator[str]:
     transport = server.transport
-    if not isinstance(transport, HttpTransport | StdioTransport):
+    if not isinstance(transport, HttpTransport | OpenApiTransport | StdioTransport):
         yield f"the transport `{transport.kind}`"
+    elif isinstance(transport, OpenApiTransport):
+        if isinstance(transport.auth, ExchangeAuth | PerUserAuth):
+            yield f"the authentication `{transport.auth.kind}`"
     elif isinstance(transport, HttpTransport):
         if isinstance(transport.auth, PerUserAuth):
             yield f"the authentication `{transport.auth.kind}`"

@@ -18,6 +18,9 @@ EFFECTS: tuple[Effect, ...] = ("read", "write", "destructive")
 IDENTIFYING_FIELD: dict[Kind, str] = {"tool": "name", "prompt": "name", "resource": "uri", "template": "uriTemplate"}
 """The field of an MCP definition that names the capability upstream."""
 
+OPERATION_META = "meshplan/operation"
+"""In ``_meta`` of a locked tool of an API: the HTTP request that it stands for. Clients do not see it."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _UNQUOTED = "-_.~!$&'()*+,;=:@/{}?"
 

@@ -25,6 +25,8 @@ from meshplan.schemas.rules import (
 )
 from meshplan.schemas.spending import Budget, Price, Rate
 from meshplan.schemas.transports import (
+    ApiArgument,
+    ApiOperation,
     Auth,
     BasicAuth,
     BearerAuth,
@@ -50,6 +52,8 @@ from meshplan.schemas.transports import (
 __all__ = [
     "FORMAT",
     "Access",
+    "ApiArgument",
+    "ApiOperation",
     "Auth",
     "BasicAuth",
     "BearerAuth",

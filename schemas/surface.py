@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from meshplan.schemas import jsontext
-from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, Kind
+from meshplan.schemas.capability import IDENTIFYING_FIELD, KINDS, OPERATION_META, Kind
 
 if TYPE_CHECKING:
     from meshplan.schemas.plan import Offer, Plan
@@ -34,6 +34,10 @@ def advertise(kind: Kind, definition: str, offer: Offer) -> str:
     schema = shown.get("inputSchema")
     if gone and isinstance(schema, dict):
         shown["inputSchema"] = _without(cast("dict[str, Any]", schema), gone)
+    meta = shown.get("_meta")
+    if isinstance(meta, dict) and OPERATION_META in meta:
+        kept = {name: value for name, value in cast("dict[str, Any]", meta).items() if name != OPERATION_META}
+        shown = {**shown, "_meta": kept} if kept else {name: shown[name] for name in shown if name != "_meta"}
     return jsontext.canonical(shown)
 
 

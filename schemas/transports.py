@@ -119,14 +119,33 @@ class StdioTransport(Frozen):
     instances: Literal["one", "per_worker"] = "one"
 
 
+class ApiArgument(Frozen):
+    """Where an argument goes in an HTTP request (OpenAPI 3, Parameter Object); ``member`` is one of the body's."""
+
+    place: Literal["path", "query", "header", "cookie", "member", "body"]
+    name: str
+    style: str | None = None
+    explode: bool = False
+
+
+class ApiOperation(Frozen):
+    """The HTTP request that a tool stands for; ``path`` is a template (RFC 6570, level 1) below the API's URL."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    arguments: dict[str, ApiArgument]
+    body: Literal["json", "form", "text"] | None
+
+
 class OpenApiTransport(Frozen):
-    """An HTTP API; ``document`` is the path of its description, relative to the mesh's root folder."""
+    """An HTTP API; ``document`` was read when the server was locked, ``operations`` are by tool name."""
 
     kind: Literal["openapi"] = "openapi"
     document: str
     url: str
     headers: dict[str, Value]
     auth: Auth | None
+    operations: dict[str, ApiOperation]
 
 
 class TunnelTransport(Frozen):

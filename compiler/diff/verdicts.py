@@ -69,7 +69,7 @@ def _server(what: str, verb: Verb, details: tuple[Detail, ...], old: JsonValue, 
     )
 
 
-_IDENTITY = [["transport", name] for name in ("kind", "url", "replicas", "argv", "cwd", "document")]
+_IDENTITY = [["transport", name] for name in ("kind", "url", "replicas", "argv", "cwd", "document", "operations")]
 
 
 def _reach(server: JsonValue) -> str:

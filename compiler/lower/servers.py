@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from meshplan.compiler.lockfile import ServerLock
+from meshplan.compiler.openapi.recorded import operations_of
 from meshplan.compiler.syntax import auth as written
 from meshplan.compiler.syntax.servers import (
     AnyServer,
@@ -45,7 +46,7 @@ def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.
     """One server; ``relays`` is what its lock says that it declared."""
     capabilities: Mapping[str, Any] = {} if lock is None else lock.capabilities
     return plan.Server(
-        transport=transport(server),
+        transport=transport(server, lock),
         timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS,
         relays=tuple(word for word, section, flag in _RELAYS if _declares(capabilities, section, flag)),
         retry=None if server.retry is None else _retry(name, server.retry, lock),
@@ -71,7 +72,7 @@ def _retry(server: str, retry: Retry, lock: ServerLock | None) -> plan.Retry:
 
 
 def transport(
-    server: AnyServer,
+    server: AnyServer, lock: ServerLock | None = None
 ) -> plan.HttpTransport | plan.StdioTransport | plan.OpenApiTransport | plan.TunnelTransport:
     """How the runtime reaches a server."""
     match server:
@@ -95,6 +96,7 @@ def transport(
                 url=server.url,
                 headers={name: value(text) for name, text in sorted(server.headers.items())},
                 auth=lower_auth(server.auth),
+                operations={} if lock is None else operations_of(lock),
             )
         case _:
             return plan.TunnelTransport()

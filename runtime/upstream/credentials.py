@@ -10,7 +10,16 @@ from typing import Final, Protocol
 
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.port import Behalf
-from meshplan.schemas.plan import BasicAuth, BearerAuth, ExchangeAuth, HeaderAuth, HttpTransport, OAuthAuth, Value
+from meshplan.schemas.plan import (
+    BasicAuth,
+    BearerAuth,
+    ExchangeAuth,
+    HeaderAuth,
+    HttpTransport,
+    OAuthAuth,
+    OpenApiTransport,
+    Value,
+)
 
 SESSION_HEADER: Final = "mcp-session-id"
 _OURS = frozenset(
@@ -52,7 +61,9 @@ class Credentials:
     kind of authentication that is not implemented: nothing is sent without it.
     """
 
-    def __init__(self, transport: HttpTransport, secrets: Secrets, behalf: Behalf | None = None) -> None:
+    def __init__(
+        self, transport: HttpTransport | OpenApiTransport, secrets: Secrets, behalf: Behalf | None = None
+    ) -> None:
         self._values: dict[str, tuple[Callable[[str], str], Source]] = {
             name: (_as_it_is, _Referenced(secrets, value))
             for name, value in transport.headers.items()

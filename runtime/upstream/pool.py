@@ -14,6 +14,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.api import ApiServer
 from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
@@ -30,7 +31,7 @@ QUIET_SECONDS = 1.0
 """A caller that has just looked a server up may still call it."""
 
 
-_Kept = UpstreamServer | ClientSessions | CallerConnections
+_Kept = UpstreamServer | ClientSessions | CallerConnections | ApiServer
 _KINDS: Final[Mapping[str, type[_Kept]]] = {
     "shared": UpstreamServer,
     "per_client": ClientSessions,
@@ -89,6 +90,8 @@ class UpstreamPool:
 
 def kind_of(server: Server) -> type[_Kept]:
     """How the callers of a server share its connections."""
+    if server.transport.kind == "openapi":
+        return ApiServer
     on_behalf = isinstance(server.transport, HttpTransport) and isinstance(server.transport.auth, ExchangeAuth)
     return CallerConnections if on_behalf else _KINDS[server.sessions]
 
