@@ -27,6 +27,7 @@ SHAPES: Final[dict[str, tuple[str, str]]] = {
     ),
     "^[a-z0-9][a-z0-9_.-]{0,62}$": ("an id", "it has lower-case letters, digits, `_`, `.` and `-`"),
     "^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$": ("a policy pack", "write `builtin/safe-defaults`"),
+    r"^[!#-\[\]-~]{1,100}$": ("a scope", "it has no spaces, quotes and backslashes (RFC 6749, 3.3)"),
     "^[0-9a-f]{12,64}$": ("a fingerprint", "copy it from the diff: 12 to 64 hexadecimal digits"),
     r"^[A-Za-z0-9_.\-/]{1,128}$": ("the name of a tool", "it has letters, digits, `_`, `-`, `.` and `/`"),
     r"^[A-Za-z0-9_.\-/]{1,64}$": ("a prefix", "it has letters, digits, `_`, `-`, `.` and `/`"),

@@ -34,7 +34,9 @@ SHAPE_OF_MEANING: dict[str, str] = {
     "error/budgets-zone": "time zones are data of the machine",
     "error/include-wrong-type-of-section": "two files are seen together",
     "error/roles-rule-two-makers": "keys that are each right alone",
+    "error/schema-slips-of-keywords": "a schema inside the mesh is judged as a schema, not as data",
     "error/servers-http-port": "the bound of a port is arithmetic",
+    "error/workflows-schema-type": "a schema inside the mesh is judged as a schema, not as data",
 }
 """Cases with the code of an error of shape that only a later pass can find, each with the reason."""
 
