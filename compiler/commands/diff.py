@@ -44,7 +44,7 @@ def shown_diff(project: Project, before: str, after: str, *, form: str, exit_cod
     if outcome.broken:
         for compiled in outcome.broken:
             show(compiled)
-        click.echo("a side does not compile, so there is nothing to compare", err=True)
+        click.echo("the side after does not compile, so there is nothing to compare", err=True)
         return exits.DIAGNOSTICS
     click.echo(rendered(outcome.diffs, form, project), nl=False, color=True)
     for compiled in outcome.held:

@@ -105,7 +105,7 @@ class Formulas:
         self._made: dict[tuple[Shape, bool], Formula] = {}
 
     def needs(self, fact: Fact) -> Needs:
-        """The edit that brings a fact about, or the one that takes it away."""
+        """The edit that brings a fact of either side about, or the one that takes it away."""
         found = self._known.get(fact)
         if found is None:
             before, after = self.sides
@@ -145,8 +145,9 @@ class Formulas:
         if cell.via in ("", LIVE):
             yield offered, (start,)
             return
-        for run_as in sorted({s.cells.calls[first].run_as for s in self.sides if first in s.cells.calls}):
-            there = offered.joined(self.needs(Called(first, cell.capability, run_as)))
+        for run_as in ("caller", "workflow"):
+            called = Called(first, cell.capability, run_as)
+            there = offered.joined(self.needs(called)) if any(side.holds(called) for side in self.sides) else None
             if there is not None:
                 inner = (tuple(self._allows(cell, cell.capability, cell.capability)),) if run_as == "caller" else ()
                 yield there, (start, *inner)

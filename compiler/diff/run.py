@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from meshplan.compiler.assure.gates import Sides, gated, stands_open
-from meshplan.compiler.diff.compare import Acknowledged, as_agreed, compare, unacknowledged
+from meshplan.compiler.diff.compare import Acknowledged, Compared, as_agreed, compare, unacknowledged
 from meshplan.compiler.diff.model import Change, Diff, Ref
 from meshplan.compiler.diff.sides import Source, compiled_side
+from meshplan.compiler.diff.unknown import agreed_with_base, nothing_like, with_unknown_base
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.exits import DIFFERENCES, HELD_BY_GUARD, OK
 from meshplan.compiler.pipeline import Compiled
@@ -18,7 +19,7 @@ from meshplan.compiler.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Diffs, one for each group of environments that are equal, or what kept a side from compiling."""
+    """Diffs, one for each group of environments that are equal, or what kept the side after from compiling."""
 
     diffs: tuple[Diff, ...]
     broken: tuple[Compiled, ...]
@@ -46,12 +47,15 @@ def diff_everywhere(project: Project, before: Source, after: Source, *, today: d
     for name in names:
         old, old_said = compiled_side(project, before, name)
         new, new_said = compiled_side(project, after, name)
-        if old is None or new is None:
-            broken += [said for side, said in ((old, old_said), (new, new_said)) if side is None and said is not None]
+        if new is None:
+            broken += [] if new_said is None else [new_said]
             continue
         agreed = acknowledgements(new_said)
-        diff = compare(old, new, acknowledged=agreed, today=today, environment=name)
-        found.append(_gated(diff, Sides(old.bundle, new.bundle, _draft(old_said), _draft(new_said)), agreed, today))
+        if old is None:
+            found.append(_from_nothing(before.label, old_said, new, agreed, today, name))
+        else:
+            diff = compare(old, new, acknowledged=agreed, today=today, environment=name)
+            found.append(_gated(diff, Sides(old.bundle, new.bundle, _draft(old_said), _draft(new_said)), agreed, today))
         held += [] if new_said is None or new_said.held is None else [new_said]
         expired |= _expired(found[-1], agreed, today)
     return Outcome(collapsed(found), tuple(broken), tuple(sorted(expired)), tuple(held))
@@ -59,6 +63,15 @@ def diff_everywhere(project: Project, before: Source, after: Source, *, today: d
 
 def _draft(compiled: Compiled | None) -> Draft | None:
     return None if compiled is None else compiled.draft
+
+
+def _from_nothing(
+    label: str, said: Compiled | None, new: Compared, agreed: Mapping[str, Acknowledged], today: date, name: str | None
+) -> Diff:
+    """The diff from a side that does not compile, whose guards are not known either."""
+    diff = compare(nothing_like(new, label), new, acknowledged=agreed, today=today, environment=name)
+    found = with_unknown_base(diff, () if said is None else said.diagnostics)
+    return agreed_with_base(replace(found, changes=tuple(as_agreed(change, agreed, today) for change in found.changes)))
 
 
 def _gated(diff: Diff, sides: Sides, agreed: Mapping[str, Acknowledged], today: date) -> Diff:

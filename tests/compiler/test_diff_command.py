@@ -70,6 +70,25 @@ def mesh(folder, capsys, *words):
     return code, *capsys.readouterr()
 
 
+def test_a_base_that_does_not_compile_is_repaired_by_who_answers_for_all_of_it(repository, capsys):
+    folder = committed(repository, OLD.replace("role: ext", "role: ex"))
+    write(folder, OLD)
+    code, out, err = mesh(folder, capsys, "diff", "git:HEAD", "--format", "json")
+    (diff,) = json.loads(out)["diffs"]
+    (base,) = [change for change in diff["changes"] if change["subject"] == "base:unknown"]
+    assert code == 3
+    assert (base["place"]["line"], base["widening"], diff["before"]["digest"]) == (24, True, None)
+    assert "MESH" in base["summary"]
+    assert base["fingerprint"] in err
+    assert {change["widening"] for change in diff["access"]} == {True}
+    assert len(diff["access"]) == 7
+    agreed = f"acknowledge: [{{change: {base['fingerprint']}, reason: repaired, until: 2099-01-01}}]\n"
+    write(folder, OLD + agreed)
+    assert mesh(folder, capsys, "diff", "git:HEAD", "--exit-code")[0] == 2
+    write(folder, OLD.replace("tools: {effect: read}}", "tools: all}") + agreed)
+    assert mesh(folder, capsys, "diff", "git:HEAD")[0] == 3
+
+
 def test_the_four_causes_of_one_pull_request(repository, capsys, monkeypatch):
     """Rename a tool, add an upstream tool under a glob, flip an annotation, remove a deny rule."""
     folder = committed(repository, OLD)

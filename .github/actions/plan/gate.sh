@@ -18,7 +18,7 @@ case "$MESH_CODE" in
     echo '::warning title=mesh::a BREAKING or WIDENING change is not acknowledged'
     ;;
   1)
-    echo '::error title=mesh::one of the two sides does not compile: see the annotations and the log'
+    echo '::error title=mesh::the mesh does not compile: see the annotations and the log'
     exit 1
     ;;
   7)

@@ -197,8 +197,7 @@ def _failed(mesh: Sequence[str], code: int) -> str:
     mistakes = run(*mesh, "validate", "--format", "markdown")
     if code == 1 and mistakes.code:
         return mistakes.out
-    why = "the base does not compile" if code == 1 else f"it ended with exit code {code}"
-    return f"### mesh plan: nothing could be compared\n\nAs {why}; the log of the run says more.\n"
+    return f"### mesh plan: nothing could be compared\n\nAs it ended with exit code {code}; the log of the run says more.\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from meshplan.compiler.diff.model import AccessChange, Change, LockChange, TokenCost
 from meshplan.schemas.capability import EFFECTS
 
-GUARDS = ("gate:", "invariant:", "policy:")
-"""Subjects of changes that are about what may never be."""
+GUARDS = ("base:", "gate:", "invariant:", "policy:")
+"""Subjects of changes that are about what may never be, or that take the guards of the side before away."""
 
 
 def by_danger(changes: Iterable[AccessChange]) -> list[AccessChange]:

@@ -6,6 +6,7 @@ from meshplan.compiler.diff.edits import edit
 from meshplan.compiler.diff.provenance import Called, Covered, Granted, Held, Offered, when_text
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import Decider
+from meshplan.schemas.plan import Offer
 from meshplan.schemas.rules import Grant
 
 
@@ -104,8 +105,8 @@ def _plan(sides, endpoint, kept):
     )
     access = after.access.model_copy(update={"rules": made, "roles": roles, "grants": grants})
     capabilities = {*before.capabilities, *after.capabilities}
-    known = next(e for p in (after, before) for e in p.endpoints.values() if e.offers)
-    offers = tuple(known.offers[0].model_copy(update={"capability": c}) for c in capabilities)
+    known = next(e for p in (after, before) for e in p.endpoints.values())
+    offers = tuple(offer_of(c) for c in capabilities)
     endpoints = {endpoint: known.model_copy(update={"offers": offers})}
     return after.model_copy(
         update={
@@ -116,6 +117,10 @@ def _plan(sides, endpoint, kept):
             "workflows": {},
         }
     )
+
+
+def offer_of(capability):
+    return Offer(capability=capability, name=capability, description=None, set={}, hide=())
 
 
 def _rules(*plans):

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from hybrid import Hybrid
+from hybrid import Hybrid, offer_of
 from worlds import DATES, TODAY
 
 from meshplan.compiler.diff.access import access_changes
@@ -71,7 +71,7 @@ class Brute:
         self.plan = plan
         self.decider = Decider(plan)
         everything = {
-            name: e.model_copy(update={"offers": tuple(_offer(plan, c) for c in plan.capabilities)})
+            name: e.model_copy(update={"offers": tuple(offer_of(c) for c in plan.capabilities)})
             for name, e in plan.endpoints.items()
         }
         self.anywhere = Decider(plan.model_copy(update={"endpoints": everything}))
@@ -113,11 +113,6 @@ class Brute:
             return {}
         seen = self.decider.visible(endpoint, principal, self.decider.standing(principal, TODAY))
         return {o.name: o.capability for o in self.plan.endpoints[endpoint].offers if o.capability in seen}
-
-
-def _offer(plan, capability):
-    kept = next(o for e in plan.endpoints.values() for o in e.offers)
-    return kept.model_copy(update={"capability": capability})
 
 
 def atoms(call):
