@@ -19,7 +19,7 @@ from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
 from meshplan.runtime.front.pipes import line_writer, lines_of
-from meshplan.runtime.front.server import HttpServer
+from meshplan.runtime.front.server import MAX_HEAD_BYTES, HttpServer
 from meshplan.runtime.front.stdio import StdioFront
 from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
@@ -146,7 +146,10 @@ def announcement(front: HttpFront, *, local: bool) -> str:
 
 
 async def _serve_http(front: HttpFront, listener: socket.socket, active: Active, line: str) -> int:
-    server, code = HttpServer(front), OK
+    def head_bytes() -> int:
+        return active.snapshot.plan.runtime.limits.header_bytes if active.snapshot else MAX_HEAD_BYTES
+
+    server, code = HttpServer(front, head_bytes), OK
 
     async def obey() -> None:
         nonlocal code

@@ -128,6 +128,17 @@ def overloaded(limit: int) -> RpcError:
     return RpcError(OVERLOADED, f"more than {limit} requests at once", {"reason": "overloaded", "limit": limit})
 
 
+def upstream_overloaded(server: str, limit: int) -> RpcError:
+    """A server has as many calls under way as it may, and those that wait for their turn are too many or too slow."""
+    data = {"reason": "upstream_overloaded", "server": server, "limit": limit}
+    return RpcError(OVERLOADED, f"server `{server}` has {limit} calls under way, and more wait", data)
+
+
+def refusal_headers(error: RpcError) -> dict[str, str]:
+    """``Retry-After`` (RFC 9110 10.2.3) where coming back helps."""
+    return {"retry-after": "1"} if error.code == OVERLOADED else {}
+
+
 def cannot_answer(method: str) -> RpcError:
     """A server asks for something that this client did not declare, or cannot be asked here."""
     data = {"reason": "client_capability", "method": method}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -14,6 +12,7 @@ from anyio import get_cancelled_exc_class
 from meshplan.runtime import lists, passed
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.call import Call
+from meshplan.runtime.crowd import Crowd
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.errors import (
     INVALID_PARAMS,
@@ -25,7 +24,6 @@ from meshplan.runtime.errors import (
     RpcError,
     method_not_found,
     not_ready,
-    overloaded,
     quarantined,
     timed_out,
     unauthenticated,
@@ -73,7 +71,7 @@ class Invoker:
         sealer = sealer or Sealer()
         self._drift, self._tasks = drift, Tasks(sealer)
         self._rounds = Rounds(self._again, sealer, lot)
-        self._running: Counter[tuple[str, str]] = Counter()
+        self._crowd = Crowd()
 
     async def invoke(self, call: Call) -> Result:
         """Answer one request; raises ``RpcError``. Whatever happens, one attempt is recorded."""
@@ -113,7 +111,7 @@ class Invoker:
         if snapshot is None:
             raise not_ready()
         view = self._view(snapshot, call)
-        with self._slot(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
+        with self._crowd.caller(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
             if call.method in lists.LIST_KINDS:
                 return await lists.answer(view, call, self._upstreams), "ok"
             if call.method in TASK_METHODS:
@@ -157,19 +155,19 @@ class Invoker:
             raise unknown("endpoint", call.endpoint, "no_such_endpoint")
         return view
 
-    @contextmanager
-    def _slot(self, owner: tuple[str, str], limit: int) -> Generator[None]:
-        if self._running[owner] >= limit:
-            raise overloaded(limit)
-        self._running[owner] += 1
-        try:
-            yield
-        finally:
-            self._running[owner] -= 1
-            if not self._running[owner]:
-                del self._running[owner]
-
     async def _forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
+        """Send it in its turn: a server that is slow or frozen holds up only those who call it."""
+        line, limit = self._crowd.line(target.server), view.snapshot.plan.runtime.limits.concurrency_per_upstream
+        if not line.enter(limit):
+            began = time.monotonic()
+            await line.wait(target.timeout)
+            target = replace(target, timeout=max(0.0, target.timeout - (time.monotonic() - began)))
+        try:
+            return await self._send(view, call, target, trace)
+        finally:
+            line.leave()
+
+    async def _send(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         tasks = not call.legacy and RELAY in view.index.relays[target.server]
         request = UpstreamRequest(
             call.method,

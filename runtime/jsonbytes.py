@@ -14,13 +14,16 @@ encode = msgspec.json.Encoder().encode
 _BLANK_COLONS = (b" :", b"\t:", b"\n:", b"\r:")
 
 
-def parse(text: bytes) -> Any:
-    """As ``jsontext.parse``; raises ``JsonTextError``.
+def parse(text: bytes, depth: int = jsontext.MAX_DEPTH) -> Any:
+    """As ``jsontext.parse``, with at most ``depth`` levels of nesting; raises ``JsonTextError``.
 
     msgspec keeps the last of two equal names. Where no blank stands before a colon, each member brings one ``":``
     with it, so a text with as many of these as the tree has names holds no name twice. Any other text is read again.
     """
-    if b"\\u" not in text and text.count(b"[") + text.count(b"{") <= jsontext.MAX_DEPTH:
+    brackets = text.count(b"[") + text.count(b"{")
+    if brackets > depth:
+        jsontext.refuse_depth(text.decode("utf-8", errors="replace"), limit=depth)
+    if b"\\u" not in text and brackets <= jsontext.MAX_DEPTH:
         try:
             value = _decode(text)
         except (ValueError, RecursionError):

@@ -32,6 +32,10 @@ class Number(float):
         return number
 
 
+class TooDeepError(JsonTextError):
+    """Nesting beyond the bound: refused before anybody recurses into it."""
+
+
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -79,15 +83,15 @@ _NO_BRACKET = bytes(set(range(256)) - set(b'[]{}"'))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def refuse_depth(source: str, *, below: int = 0) -> None:
-    """Raise ``JsonTextError`` where JSON text that stands ``below`` so many levels goes deeper than ``MAX_DEPTH``."""
-    most = MAX_DEPTH - below
+def refuse_depth(source: str, *, below: int = 0, limit: int = MAX_DEPTH) -> None:
+    """Raise ``TooDeepError`` where JSON text that stands ``below`` so many levels goes deeper than ``limit``."""
+    most = limit - below
     if source.count("[") + source.count("{") <= most:
         return
     plain = _ESCAPE.sub("", source) if "\\" in source else source
     brackets = _STRING.sub(b"", plain.encode("utf-8", errors="replace").translate(None, _NO_BRACKET))
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > most:
-        raise JsonTextError(f"nested deeper than {MAX_DEPTH} levels")
+        raise TooDeepError(f"nested deeper than {limit} levels")
 
 
 def _refuse_surrogates(value: Any) -> None:

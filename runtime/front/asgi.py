@@ -90,9 +90,9 @@ class Exchange:
         """Whether the response is committed to being a stream."""
         return self._streaming
 
-    def challenge(self, value: str) -> None:
-        """Say how to authenticate (RFC 9110 11.6.1), should the response not be under way yet."""
-        self._headers["www-authenticate"] = value
+    def add(self, headers: Mapping[str, str]) -> None:
+        """Say more in the head, should the response not be under way yet."""
+        self._headers.update(headers)
 
     async def open(self) -> None:
         """Commit to a stream, with a comment so that the client sees the headers at once."""

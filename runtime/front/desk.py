@@ -21,9 +21,6 @@ from meshplan.runtime.upstream.port import OnNotify
 Write = Callable[[bytes], Awaitable[None]]
 """Sends one message to the client."""
 
-MAX_STREAMS = 64
-"""Open streams (GET or listen) of one principal."""
-
 COMPLETED = "notifications/elicitation/complete"
 UPDATED = "notifications/resources/updated"
 
@@ -48,6 +45,18 @@ class Desk:
     def plan(self) -> str | None:
         """The digest of the newest plan."""
         return self.active.snapshot.digest if self.active.snapshot else None
+
+    @property
+    def json_depth(self) -> int:
+        """How deep the JSON of a request may be nested."""
+        return self.active.snapshot.plan.runtime.limits.json_depth if self.active.snapshot else 1
+
+    def check_streams(self, owner: tuple[str, str]) -> None:
+        """Refuse one more stream (GET or listen) of a principal that has as many as it may; raises ``RpcError``."""
+        limit = self.active.snapshot.plan.runtime.limits.idle_streams if self.active.snapshot else 0
+        if self.active.watching(owner) >= limit:
+            data = {"reason": "overloaded", "limit": limit}
+            raise RpcError(OVERLOADED, f"more than {limit} streams at once", data)
 
     def index(self, endpoint: str) -> EndpointIndex:
         """The endpoint as the newest plan has it; raises ``RpcError``."""
@@ -107,10 +116,3 @@ def relay(token: int | str | None, *, logs: bool, write: Write, session: bool = 
             await write(notification_text(method, params))
 
     return on_notify
-
-
-def too_many_streams() -> RpcError:
-    """The principal has as many streams open as it may."""
-    return RpcError(
-        OVERLOADED, f"more than {MAX_STREAMS} streams at once", {"reason": "overloaded", "limit": MAX_STREAMS}
-    )

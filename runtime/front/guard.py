@@ -76,6 +76,8 @@ def check_host(seen: Approach, scope: Scope, binding: Binding, settings: Setting
         public = urlsplit(settings.public_url)
         if authority in (public.netloc.lower(), (public.hostname or "").lower()):
             return
+    if not authority:
+        raise HeadError(400, "the Host header is missing", why="foreign_host")
     if host not in allowed and not (is_loopback(host) and (binding.loopback or is_loopback(seen.peer or ""))):
         raise HeadError(421, "the Host header does not name this server", why="foreign_host")
 

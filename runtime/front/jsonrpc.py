@@ -47,15 +47,18 @@ Message = Request | Notification | Response
 class EnvelopeError(RpcError):
     """Text that is no message; ``id`` is the request's, where that much could be read."""
 
-    def __init__(self, code: int, message: str, request_id: RequestId | None = None) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: int, message: str, request_id: RequestId | None = None, data: Any = None) -> None:
+        super().__init__(code, message, data)
         self.id = request_id
 
 
-def parse(body: str | bytes) -> Any:
-    """Read JSON strictly (duplicate keys and the like are refused); raises ``EnvelopeError``."""
+def parse(body: bytes, depth: int = jsontext.MAX_DEPTH) -> Any:
+    """Read JSON strictly (duplicate keys, nesting beyond ``depth`` and the like are refused); raises ``EnvelopeError``."""
     try:
-        return jsonbytes.parse(body) if isinstance(body, bytes) else jsontext.parse(body)
+        return jsonbytes.parse(body, depth)
+    except jsontext.TooDeepError as error:
+        data = {"reason": "too_deep", "limit": depth}
+        raise EnvelopeError(PARSE_ERROR, f"not JSON as it is accepted here: {error}", data=data) from None
     except jsontext.JsonTextError as error:
         raise EnvelopeError(PARSE_ERROR, f"not JSON as it is accepted here: {error}") from None
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import anyio
 
-from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST, NOT_READY, OVERLOADED, RpcError
+from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST, NOT_READY, OVERLOADED, RpcError, refusal_headers
 from meshplan.runtime.front import jsonrpc, legacy
 from meshplan.runtime.front.asgi import EVENTS, JSON, KEEP_ALIVE, Exchange, Receive, Send, respond, until_disconnect
-from meshplan.runtime.front.desk import MAX_STREAMS, Desk, too_many_streams
+from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import accepts, prefers
 from meshplan.runtime.front.session import Session
 from meshplan.runtime.front.sessions import Passed, Sessions
@@ -53,7 +53,7 @@ class Visit:
 
     async def refuse(self, status: int, error: RpcError, number: jsonrpc.RequestId | None = None) -> None:
         """Answer with an error response."""
-        await respond(self.send, status, jsonrpc.error_text(number, error))
+        await respond(self.send, status, jsonrpc.error_text(number, error), headers=refusal_headers(error))
 
     async def session(self) -> Session | None:
         """The session that the request names; where there is none, the refusal has been sent."""
@@ -97,7 +97,7 @@ async def post(visit: Visit, body: bytes) -> None:
     """Answer one POST."""
     visit = replace(visit, body=body)
     try:
-        value = jsonrpc.parse(body)
+        value = jsonrpc.parse(body, visit.desk.json_depth)
         if isinstance(value, list):
             await _batch(visit, cast("list[Any]", value))
             return
@@ -212,6 +212,11 @@ async def _keep_alive(stream: Stream, reader: Reader) -> None:
 async def get(visit: Visit) -> None:
     """Open the session's own stream, one at a time, or go on with any of its streams where the client lost it."""
     visit = replace(visit, method="GET")
+    try:
+        visit.desk.check_streams(visit.caller.owner)
+    except RpcError as error:
+        await visit.refuse(429, error)
+        return
     if not accepts(visit.headers, EVENTS):
         await visit.refuse(406, RpcError(INVALID_REQUEST, f"the client does not accept `{EVENTS}`"))
         return
@@ -224,8 +229,6 @@ async def get(visit: Visit) -> None:
         await visit.refuse(400, _NO_EVENT)
     elif found is None and session.stream is not None:
         await visit.refuse(409, RpcError(INVALID_REQUEST, "the session has a stream already"))
-    elif visit.desk.active.watching(visit.caller.owner) >= MAX_STREAMS:
-        await visit.refuse(429, too_many_streams())
     elif found is not None and found[0] is not session.own:
         await _resume(visit, session, *found)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 from meshplan.runtime.active import Watcher
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import RpcError, invalid
-from meshplan.runtime.front.desk import MAX_STREAMS, Desk, Write, change_text, progress_token, relay, too_many_streams
+from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
 from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
 from meshplan.runtime.index import EndpointIndex
@@ -86,8 +86,7 @@ async def listen(desk: Desk, endpoint: str, caller: Caller, request: Request, wr
     if wanted is None:
         raise invalid("the notifications to listen for are missing")
     desk.index(endpoint)
-    if desk.active.watching(caller.owner) >= MAX_STREAMS:
-        raise too_many_streams()
+    desk.check_streams(caller.owner)
     honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
     with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError
+from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError, refusal_headers
 from meshplan.runtime.front import jsonrpc, modern
 from meshplan.runtime.front.asgi import Exchange, Receive, Send, respond, until_disconnect
 from meshplan.runtime.front.desk import Desk, Write
@@ -18,12 +18,15 @@ from meshplan.runtime.protocol import (
     check_version,
     read_envelope,
 )
+from meshplan.runtime.shapes import members
 
 _OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, NOT_READY: 503}
 
 
 def status_of(error: RpcError) -> int:
     """The HTTP status of an error response."""
+    if error.code == OVERLOADED and "server" in (members(error.data) or {}):
+        return 503
     return _OWN_STATUS.get(error.code) or ERROR_CODE_HTTP_STATUS.get(error.code, 200)
 
 
@@ -32,7 +35,7 @@ async def post(
 ) -> None:
     """Answer one POST."""
     try:
-        message = jsonrpc.message(jsonrpc.parse(body))
+        message = jsonrpc.message(jsonrpc.parse(body, desk.json_depth))
     except jsonrpc.EnvelopeError as error:
         await respond(send, 400, jsonrpc.error_text(error.id, error))
         return
@@ -105,8 +108,9 @@ async def _exchange(
             final, status = jsonrpc.result_text(request.id, await work(exchange.event)), 200
         except RpcError as error:
             final, status = jsonrpc.error_text(request.id, error), status_of(error)
+            exchange.add(refusal_headers(error))
             if error.code == UNAUTHENTICATED:
-                exchange.challenge(CHALLENGE_INVALID)
+                exchange.add({"www-authenticate": CHALLENGE_INVALID})
         await exchange.finish(status, final)
         group.cancel_scope.cancel()
 

@@ -24,6 +24,7 @@ from meshplan.runtime.front.asgi import Receive, Scope, Send
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_HEAD_BYTES = 32 * 1024
+"""Where no plan says otherwise."""
 MAX_HEADERS = 128
 MAX_BUFFERED = 256 * 1024
 """Body bytes that wait for the application before the client has to wait."""
@@ -33,6 +34,8 @@ HEAD_SECONDS = 10.0
 """How long a client may take for the head of a request."""
 IDLE_SECONDS = 75.0
 """How long a connection may wait for its next request: longer than clients that reuse connections keep them."""
+WRITE_SECONDS = 30.0
+"""How long a client may leave unread what was sent to it before the next piece can go."""
 SWEEP_SECONDS = 1.0
 
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -164,7 +167,7 @@ class _Connection(asyncio.Protocol):
         self._size = self._waiting = 0
         self._paused = self._broken = self._in_head = False
         self.full: asyncio.Event | None = None
-        self.since = 0.0
+        self._full_since = self.since = 0.0
         self._client: tuple[str, int] | None = None
         self._local: tuple[str, int] | None = None
 
@@ -203,12 +206,12 @@ class _Connection(asyncio.Protocol):
             self._refuse(400)
         if self._in_head:
             self._waiting += len(data)
-            if self._waiting > 2 * MAX_HEAD_BYTES:
+            if self._waiting > 2 * self._server.head_bytes:
                 self._refuse(431)
 
     def pause_writing(self) -> None:
         """See ``asyncio.Protocol``."""
-        self.full = asyncio.Event()
+        self.full, self._full_since = asyncio.Event(), self._server.loop.time()
 
     def resume_writing(self) -> None:
         """See ``asyncio.Protocol``."""
@@ -228,14 +231,17 @@ class _Connection(asyncio.Protocol):
         self._size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line."""
-        self._headers.append((name.lower(), value))
+        """One header line; trailers count, and are dropped."""
         self._size += len(name) + len(value)
+        if self._in_head:
+            self._headers.append((name.lower(), value))
+        elif self._size > self._server.head_bytes:
+            self._refuse(431)
 
     def on_headers_complete(self) -> None:
         """The head is there: the application may begin."""
         self._in_head = False
-        if self._size > MAX_HEAD_BYTES or len(self._headers) > MAX_HEADERS:
+        if self._size > self._server.head_bytes or len(self._headers) > MAX_HEADERS:
             self._refuse(431)
         if self._broken:
             return
@@ -244,6 +250,10 @@ class _Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive() and not self._server.draining
         request.expects = version != "1.0" and (b"expect", b"100-continue") in headers
         url = httptools.parse_url(self._url)
+        if url.host:
+            # RFC 9112 3.2.2: with a target in absolute form, the Host header is ignored.
+            authority = b"%b:%d" % (url.host, url.port) if url.port else url.host
+            headers[:] = [(b"host", authority), *(line for line in headers if line[0] != b"host")]
         path = (url.path or b"/").decode("latin-1")
         request.scope = {
             "type": "http",
@@ -329,15 +339,24 @@ class _Connection(asyncio.Protocol):
             self.abort()
 
     def _refuse(self, status: int) -> None:
-        """Answer what is no request, and close; what is being answered is let go."""
-        if not self._broken:
-            self._broken = True
-            if not self._queue:
-                self.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-                self.close()
+        """Answer what is no request, and close; whole requests before it are still answered, a broken one is not."""
+        if self._broken:
+            return
+        self._broken, incoming = True, self._incoming
+        first = not self._queue or self._queue[0] is incoming
+        if incoming is not None:
+            incoming.gone = True
+            incoming.wake()
+        if first and incoming is not None and incoming.started:
+            self.abort()
+        elif first:
+            self.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.close()
 
     def overdue(self, now: float) -> bool:
-        """Whether the client took too long: for the next request, or for the head of one."""
+        """Whether the client took too long: for the next request, for the head of one, or for reading an answer."""
+        if self.full is not None and now - self._full_since > WRITE_SECONDS:
+            return True
         return not self._queue and now - self.since > (HEAD_SECONDS if self._in_head else IDLE_SECONDS)
 
     def close(self) -> None:
@@ -354,8 +373,8 @@ class _Connection(asyncio.Protocol):
 class HttpServer:
     """Serves an application on a listening socket until it is told to stop."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, app: App, head_bytes: Callable[[], int] = lambda: MAX_HEAD_BYTES) -> None:
+        self._app, self._head_limit, self.head_bytes = app, head_bytes, head_bytes()
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.loop = asyncio.get_running_loop()
@@ -404,7 +423,7 @@ class HttpServer:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now, self.date = self.loop.time(), _date()
+            now, self.date, self.head_bytes = self.loop.time(), _date(), self._head_limit()
             for connection in [found for found in self._connections if found.overdue(now)]:
                 connection.abort()
 

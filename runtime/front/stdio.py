@@ -60,7 +60,7 @@ class StdioFront:
 
     async def _line(self, line: bytes, group: anyio.abc.TaskGroup) -> None:
         try:
-            value = jsonrpc.parse(line)
+            value = jsonrpc.parse(line, self._desk.json_depth)
             if isinstance(value, list) and self._session is not None:
                 group.start_soon(self._batch, self._session, cast("list[Any]", value))
                 return

@@ -343,3 +343,33 @@ async def test_capabilities_that_need_follow_ups_are_not_passed_on():
     request = bench.upstreams.get("notes").requests[0]
     assert request.client_capabilities == {"elicitation": {}, "extensions": {"x/y": {}}}
     assert request.params == {"name": "get"}
+
+
+async def test_a_frozen_upstream_delays_nobody_else():
+    draft = simple()
+    draft.tool("dev", "files", "read")
+    draft.limits = Limits(body_bytes=1000, concurrency_per_principal=64, concurrency_per_upstream=1)
+    upstreams, release = FakeUpstreams(), anyio.Event()
+
+    async def hold(_):
+        await release.wait()
+        return {"content": []}
+
+    upstreams.serve("notes", hold)
+    bench = Bench(draft, upstreams)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(bench.call, "tools/call", {"name": "get_note"})
+                await anyio.wait_all_tasks_blocked()
+            error = await bench.error("tools/call", {"name": "get_note"})
+            assert (error.code, error.data) == (
+                -31004,
+                {"reason": "upstream_overloaded", "server": "notes", "limit": 1},
+            )
+            assert len(upstreams.get("notes").requests) == 1
+            await bench.call("tools/call", {"name": "read"})
+            release.set()
+    assert [a.outcome for a in bench.attempts] == ["overloaded", "ok", "ok", "ok"]
+    first, second = upstreams.get("notes").requests
+    assert second.timeout < first.timeout

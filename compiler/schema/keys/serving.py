@@ -24,7 +24,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Limits.body": ("Size of one request.", "4MiB"),
     "Limits.depth": ("Nesting of one request's JSON.", 64),
     "Limits.headers": ("Size of one request's headers.", "32KiB"),
-    "Limits.idle_streams": ("Open streams that nothing is sent on.", 1000),
+    "Limits.idle_streams": ("Streams of one caller that may be open at once.", 1000),
     "Limits.stream": (
         "How long one response may stay open before a client that can come back for the rest has to.",
         "5m",

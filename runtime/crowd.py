@@ -1,0 +1,88 @@
+"""How many calls each caller and each server has under way; who finds a server full waits in line, within bounds."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import anyio
+
+from meshplan.runtime.errors import overloaded, upstream_overloaded
+
+QUEUE_SECONDS = 5.0
+"""A call that has waited so long for its turn at a server is told to come back."""
+
+
+class Line:
+    """One server's turns: at most ``limit`` calls run, as many more wait, first come first served."""
+
+    def __init__(self, server: str) -> None:
+        self.server, self.running = server, 0
+        self._limit = 0
+        self._waiting: deque[anyio.Event] = deque()
+
+    def enter(self, limit: int) -> bool:
+        """Take a turn, if one is free and nobody waits for it."""
+        self._limit = limit
+        if self.running >= limit or self._waiting:
+            return False
+        self.running += 1
+        return True
+
+    async def wait(self, seconds: float) -> None:
+        """Take a turn once there is one; raises ``RpcError`` where that takes too long, or too many wait."""
+        if len(self._waiting) >= self._limit:
+            raise upstream_overloaded(self.server, self._limit)
+        turn = anyio.Event()
+        self._waiting.append(turn)
+        try:
+            with anyio.move_on_after(min(seconds, QUEUE_SECONDS)):
+                await turn.wait()
+        except anyio.get_cancelled_exc_class():
+            self._give_back(turn)
+            raise
+        if not turn.is_set():
+            self._waiting.remove(turn)
+            raise upstream_overloaded(self.server, self._limit)
+
+    def _give_back(self, turn: anyio.Event) -> None:
+        if turn.is_set():
+            self.leave()
+        else:
+            self._waiting.remove(turn)
+
+    def leave(self) -> None:
+        """A call is over: the next one in line has its turn."""
+        if self._waiting and self.running <= self._limit:
+            self._waiting.popleft().set()
+        else:
+            self.running -= 1
+
+
+class Crowd:
+    """The calls of one process."""
+
+    def __init__(self) -> None:
+        self._callers: Counter[tuple[str, str]] = Counter()
+        self._lines: dict[str, Line] = {}
+
+    @contextmanager
+    def caller(self, owner: tuple[str, str], limit: int) -> Generator[None]:
+        """One more call of a principal (issuer, sub); raises ``RpcError`` where it has as many as it may."""
+        if self._callers[owner] >= limit:
+            raise overloaded(limit)
+        self._callers[owner] += 1
+        try:
+            yield
+        finally:
+            self._callers[owner] -= 1
+            if not self._callers[owner]:
+                del self._callers[owner]
+
+    def line(self, server: str) -> Line:
+        """The line at a server."""
+        found = self._lines.get(server)
+        if found is None:
+            found = self._lines[server] = Line(server)
+        return found
