@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "compile, and show or write the plan"),
     "diff": ("diff", "show who gains and who loses what between two meshes"),
     "test": ("test", "run the access tests against the plan that would be served"),
+    "why": ("why", "say why a caller may or may not do something, and what would change it"),
+    "who-can": ("who_can", "list everybody who can reach a capability"),
     "graph": ("graph", "draw the mesh as Mermaid, DOT or JSON"),
     "apply": ("apply", "publish a plan to a store"),
     "keygen": ("keygen", "make an API key, of which the mesh keeps the hash only"),

@@ -78,8 +78,8 @@ class _Comparison:
         if old.same(new):
             return _Differing((), (), [], [])
         gains, losses = _witnesses(old, new, self._today), _witnesses(new, old, self._today)
-        gained_now = tuple(_who(new, atoms, delegated=delegated) for atoms, delegated in gains)
-        lost = tuple(_who(old, atoms, delegated=delegated) for atoms, delegated in losses)
+        gained_now = tuple(who_of(new, atoms, delegated=delegated) for atoms, delegated in gains)
+        lost = tuple(who_of(old, atoms, delegated=delegated) for atoms, delegated in losses)
         return _Differing(gained_now, lost, _form(old), _form(new))
 
     def causes(self, cell: Cell, differing: _Differing) -> _Causes:
@@ -132,21 +132,22 @@ def _change(known: _Comparison, cell: Cell) -> AccessChange | None:
 
 def _witnesses(old: Terms, new: Terms, today: date) -> list[Witness]:
     """The smallest principals that are allowed by ``new`` only; delegated ones where the others do not say it."""
-    alone = [a for a in smallest_atoms(gained(old.alone, new.alone)) if not _past(a, today)]
+    alone = [a for a in smallest_atoms(gained(old.alone, new.alone)) if not over(a, today)]
     delegated = [
         atoms
         for atoms in smallest_atoms(gained(old.delegated, new.delegated))
-        if not _past(atoms, today) and not any(other <= atoms for other in alone)
+        if not over(atoms, today) and not any(other <= atoms for other in alone)
     ]
     return [*((atoms, False) for atoms in alone), *((atoms, True) for atoms in delegated)]
 
 
-def _past(atoms: Atoms, today: date) -> bool:
+def over(atoms: Atoms, today: date) -> bool:
     """Whether it takes a day that is over to have these atoms."""
     return any(a.startswith(UNTIL) and date.fromisoformat(a.removeprefix(UNTIL)) <= today for a in atoms)
 
 
-def _who(terms: Terms, atoms: Atoms, *, delegated: bool) -> Who:
+def who_of(terms: Terms, atoms: Atoms, *, delegated: bool) -> Who:
+    """A witness of these terms, with what takes its access away again."""
     normal: Normal = terms.delegated if delegated else terms.alone
     unless = tuple(shown_atoms(also) for also in smallest_atoms(except_when(normal, atoms)))
     return Who(shown_atoms(atoms), unless, delegated)

@@ -1,0 +1,1 @@
+"""Answers about access, for people and for programs."""
