@@ -8,10 +8,10 @@ from datetime import date
 from meshplan.compiler.access.grounds import Grounds
 from meshplan.compiler.access.naming import shown_as
 from meshplan.compiler.diff.access import over, who_of
-from meshplan.compiler.diff.causes import place_in, smallest_atoms
 from meshplan.compiler.diff.cells import LIVE, Cell
+from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.model import Place, Who
-from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, Atoms, Terms
+from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, Atoms, Terms, smallest_atoms
 from meshplan.schemas.bundle import Bundle
 
 

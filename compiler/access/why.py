@@ -13,11 +13,9 @@ from meshplan.compiler.access.callers import Caller
 from meshplan.compiler.access.grounds import Ground, Grounds, Truth
 from meshplan.compiler.access.judge import Judge, Ruling
 from meshplan.compiler.access.naming import shown_as
-from meshplan.compiler.diff.causes import place_in
-from meshplan.compiler.diff.cells import Cell
+from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.lockplaces import LockPlaces
 from meshplan.compiler.diff.model import Place
-from meshplan.compiler.diff.provenance import Called, Covered, Granted, Held, Offered, Side
 from meshplan.compiler.expressions import Ir, show
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
@@ -78,7 +76,6 @@ class Explainer:
         self.bundle, self.today, self.locked = bundle, today, locked
         self.judge = Judge(bundle.plan, bundle.definitions, today)
         self.grounds = Grounds(bundle.plan, today)
-        self._side = Side(bundle, self.grounds.cells.implied)
 
     def why(self, question: Question) -> Why:
         """Answer one question."""
@@ -119,34 +116,30 @@ class Explainer:
         )
 
     def _chain(self, question: Question, ground: Ground, ruling: Ruling) -> Chain:
-        cell = Cell(question.endpoint, question.capability)
-        facts = self._side.behind(cell, ground.term)
-        steps: list[Step] = []
-        for fact in sorted(facts, key=lambda fact: _ORDER.index(type(fact))):
-            place = place_in(self.bundle, self._side.source(fact))[0]
-            match fact:
-                case Covered():
-                    steps.append(Step(f"{fact.effect} rule `{fact.rule}`", place))
-                case Called():
-                    steps.append(Step(f"through `{fact.made}`, which calls `{fact.capability}`", place))
-                case Held():
-                    own = fact.rule.partition("#")[0]
-                    extends = "" if own == fact.role else f", from `{own}` that it extends"
-                    steps.append(Step(f"held by role `{fact.role}`{extends}", place))
-                case Granted():
-                    steps.append(self._granted(fact, ground, place))
-                case Offered():
-                    pass
+        term, made = ground.term, question.capability
+        steps = [Step(f"{ground.effect} rule `{term.rule}`", self._place(f"rule:{term.rule}"))]
+        if term.capability != made:
+            steps.append(
+                Step(f"through `{made}`, which calls `{term.capability}`", self._place(made.partition("/")[0]))
+            )
+        own = term.rule.partition("#")[0]
+        extends = "" if own == ground.role else f", from `{own}` that it extends"
+        steps.append(Step(f"held by role `{ground.role}`{extends}", self._place(f"role:{ground.role}")))
+        steps.append(self._granted(ground))
         steps += self._condition(question, ground, ruling)
-        return Chain(ground.effect, ground.term.rule, ground.applies, tuple(steps))
+        return Chain(ground.effect, term.rule, ground.applies, tuple(steps))
 
-    def _granted(self, fact: Granted, ground: Ground, place: Place | None) -> Step:
-        text = f"granted to {_together(fact.to)}"
-        if fact.expires is not None:
-            text += f", which ended on {fact.expires}" if ground.ended else f" until {fact.expires}"
+    def _place(self, name: str) -> Place | None:
+        return place_in(self.bundle, name)[0]
+
+    def _granted(self, ground: Ground) -> Step:
+        expires = self.bundle.plan.access.grants[ground.term.grant].expires
+        text = f"granted to {_together(ground.term.given)}"
+        if expires is not None:
+            text += f", which ended on {expires}" if ground.ended else f" until {expires}"
         if ground.missing:
             text += f"; the caller does not prove {_together(ground.missing)}"
-        return Step(text, place, "yes" if ground.given else "no")
+        return Step(text, self._place(f"grant:{ground.term.grant}"), "yes" if ground.given else "no")
 
     def _condition(self, question: Question, ground: Ground, ruling: Ruling) -> list[Step]:
         when = self.bundle.plan.access.rules[ground.term.rule].when
@@ -157,9 +150,6 @@ class Explainer:
         return [
             _conjunct(part, question.caller.principal, sent, place, ground) for part in conjuncts(cast("Any", when))
         ]
-
-
-_ORDER = (Offered, Covered, Called, Held, Granted)
 
 
 def _telling(found: Sequence[Ground], ruling: Ruling) -> list[Ground]:
