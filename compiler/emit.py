@@ -35,6 +35,7 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
         return {}
     paths: dict[str, Path] = {f"server:{name}": ("servers", name) for name in draft.mesh.servers}
     paths |= {f"key:{name}": ("identity", "keys", name) for name in draft.mesh.identity.keys}
+    paths |= {"identity:exclusive": ("identity", "exclusive")} if draft.mesh.identity.exclusive else {}
     paths |= {f"role:{name}": ("roles", name) for name in draft.mesh.roles}
     paths |= {f"rule:{rule.id}": rule.path for rule in resolved.rules}
     paths |= {f"binding:{name}": ("bindings", name) for name in draft.mesh.bindings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
@@ -11,7 +12,17 @@ from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.formula import Edits, Formulas, Shape
 from meshplan.compiler.diff.model import AccessChange, Cause, Who
 from meshplan.compiler.diff.provenance import Side
-from meshplan.compiler.diff.terms import UNTIL, Atoms, Normal, Terms, except_when, gained, shown_atoms, smallest_atoms
+from meshplan.compiler.diff.terms import (
+    UNTIL,
+    Atoms,
+    Normal,
+    Terms,
+    both_kinds,
+    except_when,
+    gained,
+    shown_atoms,
+    smallest_atoms,
+)
 from meshplan.schemas.capability import EFFECTS, CapabilityKey, Effect
 
 
@@ -77,10 +88,17 @@ class _Comparison:
     def _differ(self, old: Terms, new: Terms) -> _Differing:
         if old.same(new):
             return _Differing((), (), [], [])
-        gains, losses = _witnesses(old, new, self._today), _witnesses(new, old, self._today)
-        gained_now = tuple(who_of(new, atoms, delegated=delegated) for atoms, delegated in gains)
-        lost = tuple(who_of(old, atoms, delegated=delegated) for atoms, delegated in losses)
+        gained_now, lost = self._whos(old, new), self._whos(new, old)
         return _Differing(gained_now, lost, _form(old), _form(new))
+
+    def _whos(self, old: Terms, new: Terms) -> tuple[Who, ...]:
+        """The smallest principals that only the new terms allow, as far as there can be such."""
+        possible = self.sides[0].cells.implied.possible
+        return tuple(
+            who_of(new, atoms, delegated=delegated, possible=possible)
+            for atoms, delegated in _witnesses(old, new, self._today)
+            if possible(atoms)
+        )
 
     def causes(self, cell: Cell, differing: _Differing) -> _Causes:
         """The minimal sets of edits for everybody who gained or lost, the smallest first, and whether there are more."""
@@ -93,10 +111,15 @@ class _Comparison:
     def _causes(self, shape: Shape, gains: bool, losses: bool) -> _Causes:
         found: set[Edits] = set()
         whole = True
+        implied = self.sides[0].cells.implied
+
+        def alone(who: Atoms) -> bool:
+            return implied.possible(who) and not both_kinds(who)
+
         for acting in (False, True):
             formula = self._formulas.of(shape, delegated=acting)
             for gained_now in [True] * gains + [False] * losses:
-                known = all_minimal_edits(formula, acting=acting, gained=gained_now)
+                known = all_minimal_edits(formula, implied.possible if acting else alone, gained=gained_now)
                 found |= set(known.sets)
                 whole = whole and known.whole
         shown = [tuple(sorted(edits, key=lambda c: (c.kind, c.text, str(c.place)))) for edits in smallest_sets(found)]
@@ -146,10 +169,11 @@ def over(atoms: Atoms, today: date) -> bool:
     return any(a.startswith(UNTIL) and date.fromisoformat(a.removeprefix(UNTIL)) <= today for a in atoms)
 
 
-def who_of(terms: Terms, atoms: Atoms, *, delegated: bool) -> Who:
-    """A witness of these terms, with what takes its access away again."""
+def who_of(terms: Terms, atoms: Atoms, *, delegated: bool, possible: Callable[[Atoms], bool] = lambda _: True) -> Who:
+    """A witness of these terms, with what takes its access away again, as far as somebody can have that."""
     normal: Normal = terms.delegated if delegated else terms.alone
-    unless = tuple(shown_atoms(also) for also in smallest_atoms(except_when(normal, atoms)))
+    also = (more for more in except_when(normal, atoms) if possible(atoms | more))
+    unless = tuple(shown_atoms(more) for more in smallest_atoms(also))
     return Who(shown_atoms(atoms), unless, delegated)
 
 

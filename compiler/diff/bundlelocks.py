@@ -16,7 +16,9 @@ def bundle_locks(before: Bundle, after: Bundle) -> tuple[dict[str, ServerLock], 
     differ = [
         name
         for name in sorted({*old, *new})
-        if name not in old or name not in new or old[name].definition != new[name].definition
+        if name not in old
+        or name not in new
+        or (old[name].definition, old[name].effect) != (new[name].definition, new[name].effect)
     ]
     return _locks(before, differ), _locks(after, differ)
 

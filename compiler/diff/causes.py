@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice, product
 from typing import NamedTuple
 
 from meshplan.compiler.diff.formula import NOTHING_NEEDED, Edits, Formula, Needs
-from meshplan.compiler.diff.terms import Atoms, both_kinds
+from meshplan.compiler.diff.terms import Atoms
 
 MAX_SETS = 6
 _MAX_STEPS = 2_000
 _MAX_PRINCIPALS = 200
 _MAX_TRIED = 5_000
 _NOTHING: Atoms = frozenset()
+Possible = Callable[[Atoms], bool]
+"""Whether there can be a principal with these atoms."""
 
 
 class Found(NamedTuple):
@@ -70,11 +72,11 @@ def _search(starts: list[tuple[Needs, list[Needs]]], enough: list[Needs], limit:
     return Found(tuple(found[:limit]), not over)
 
 
-def all_minimal_edits(formula: Formula, *, acting: bool, gained: bool) -> Found:
+def all_minimal_edits(formula: Formula, possible: Possible, *, gained: bool) -> Found:
     """The minimal sets for everybody who gained (or lost): undoing one edit out of each undoes it for all of them."""
     sets: set[Edits] = set()
     edits = formula.edits
-    witnesses = _witnesses(formula, edits, acting=acting, gained=gained)
+    witnesses = _witnesses(formula, edits, possible, gained=gained)
     chosen = list(islice(witnesses, _MAX_PRINCIPALS + 1 if len(edits) > 1 else 1))
     whole = len(chosen) <= _MAX_PRINCIPALS
     for who in chosen[:_MAX_PRINCIPALS]:
@@ -94,7 +96,7 @@ def smallest_sets(sets: Iterable[Edits]) -> tuple[Edits, ...]:
     return tuple(kept)
 
 
-def _witnesses(formula: Formula, edits: Edits, *, acting: bool, gained: bool) -> Iterator[Atoms]:
+def _witnesses(formula: Formula, edits: Edits, possible: Possible, *, gained: bool) -> Iterator[Atoms]:
     """Principals such that whoever else gained (or lost) is restored when they are.
 
     Assume that somebody is still allowed after edits are undone, by a way, while the base refuses and the head allows
@@ -110,7 +112,7 @@ def _witnesses(formula: Formula, edits: Edits, *, acting: bool, gained: bool) ->
     parts = (_distinct(there), _distinct([_NOTHING, *other]), _distinct([_NOTHING, *against]))
     for way, second, third in islice(product(*parts), _MAX_TRIED):
         who = way | second | third
-        if who in seen or not (acting or not both_kinds(who)):
+        if who in seen or not possible(who):
             continue
         seen.add(who)
         if formula.allows(who, allowed) and not formula.allows(who, refused):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue
 
-from meshplan.compiler.diff.terms import IF, NOTHING, UNLESS, Implied, Term, Terms
+from meshplan.compiler.diff.terms import IF, NOTHING, UNLESS, Atoms, Implied, Term, Terms
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import BOTH_SIDES, sides
@@ -41,8 +41,10 @@ class Calls(NamedTuple):
 class Cells:
     """The terms of a plan by cell; nothing is computed before it is asked for."""
 
-    def __init__(self, plan: Plan, implied: Implied) -> None:
+    def __init__(self, plan: Plan, implied: Implied, refused: Iterable[Atoms] = ()) -> None:
         self.plan, self.implied = plan, implied
+        self.refused = tuple(Term(atoms, BOTH_SIDES, -1, (), "", "") for atoms in refused)
+        """As denies of everything: who has subjects that exclude each other holds no role."""
         self.calls = dict(_calls(plan))
         self._rule_terms: dict[tuple[str, str, str], tuple[Term, ...]] = {}
         self._made: dict[tuple[object, ...], Terms] = {}
@@ -179,7 +181,7 @@ class Cells:
                 [t for r, c in stage for t in self._terms(r, c, c if i else "")] for i, stage in enumerate(allows)
             ]
             against = tuple(t for r, c, under in denies for t in self._terms(r, c, under))
-            self._made[key] = Terms(tuple(map(tuple, stages)), against)
+            self._made[key] = Terms(tuple(map(tuple, stages)), (*against, *self.refused))
         return self._made[key]
 
     def likeness(self, cell: Cell) -> object:
@@ -225,6 +227,8 @@ def suspects(before: Cells, after: Cells) -> set[Cell]:
             touched |= {
                 c for cells in (before, after) if rule_id in cells.plan.access.rules for c in cells.covered(rule_id)
             }
+    if before.refused != after.refused:
+        return {*before.keys, *after.keys}
     found = {*(before.keys ^ after.keys)}
     return found.union(before.touched(touched), after.touched(touched)) if touched else found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshplan.compiler.diff.model import Cause, CauseKind, Place
-from meshplan.compiler.diff.provenance import Called, Covered, Fact, Granted, Held, Offered, Side, when_text
+from meshplan.compiler.diff.provenance import Called, Covered, Excluded, Fact, Granted, Held, Offered, Side, when_text
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import CapabilityKey
 
@@ -51,6 +51,9 @@ def _edit(before: Side, after: Side, fact: Fact, *, came: bool) -> tuple[CauseKi
         case Offered():
             selected = f"`{fact.endpoint}` {'now includes it' if came else 'no longer includes it'}"
             return _of_capability(before, after, fact.capability, came=came) or ("include change", selected)
+        case Excluded():
+            both = " and ".join(f"`{subject}`" for subject in sorted(fact.atoms))
+            return "policy edit", f"{both} {'exclude each other now' if came else 'no longer exclude each other'}"
         case Covered():
             return _of_rule(before, after, fact, came=came)
 

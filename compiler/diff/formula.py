@@ -135,7 +135,8 @@ class Formulas:
             whole = whole and complete
         if delegated:
             ways = [Clause(w.atoms | {ANY_USER, ANY_AGENT}, w.needs) for w in ways]
-        denies = (spoken.clause for said in shape.denies for spoken in self._say(said))
+        denies = [spoken.clause for said in shape.denies for spoken in self._say(said)]
+        denies += [Clause(fact.atoms, self.needs(fact)) for side in self.sides for fact in side.excluded]
         return Formula(absorbed(ways), absorbed(denies), whole)
 
     def _variants(self, cell: Cell) -> Iterator[tuple[Needs, tuple[tuple[_Said, ...], ...]]]:

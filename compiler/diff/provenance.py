@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import combinations
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from meshplan.compiler.diff.cells import Cells
 from meshplan.compiler.diff.lockplaces import LockPlaces
-from meshplan.compiler.diff.terms import Implied
+from meshplan.compiler.diff.terms import Atoms, Implied
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import Effect
-from meshplan.schemas.plan import Grant
+from meshplan.schemas.plan import Grant, Plan
 
 
 class Offered(NamedTuple):
@@ -59,7 +60,19 @@ class Called(NamedTuple):
     run_as: str
 
 
-Fact = Offered | Covered | Held | Granted | Called
+class Excluded(NamedTuple):
+    """Whoever has both conjunctions of subjects holds no role."""
+
+    one: tuple[str, ...]
+    other: tuple[str, ...]
+
+    @property
+    def atoms(self) -> Atoms:
+        """The subjects that it takes to be refused."""
+        return frozenset((*self.one, *self.other))
+
+
+Fact = Offered | Covered | Held | Granted | Called | Excluded
 
 
 class Side:
@@ -67,7 +80,9 @@ class Side:
 
     def __init__(self, bundle: Bundle, implied: Implied) -> None:
         self.bundle, self.plan = bundle, bundle.plan
-        self.cells = Cells(bundle.plan, implied)
+        self.excluded = frozenset(_excluded(bundle.plan))
+        """Every two of what excludes each other."""
+        self.cells = Cells(bundle.plan, implied, sorted({fact.atoms for fact in self.excluded}, key=sorted))
         self.places: LockPlaces | None = None
         """Where the lock has its entries, where the sources are at hand."""
         self.resembling: dict[str, tuple[str, float]] = {}
@@ -131,6 +146,8 @@ class Side:
             case Called():
                 made = self.cells.calls.get(fact.made)
                 return made is not None and fact.capability in made.capabilities and made.run_as == fact.run_as
+            case Excluded():
+                return fact in self.excluded
 
     def source(self, fact: Fact) -> str:
         """The logical name under which the source map has a fact of this side."""
@@ -145,6 +162,8 @@ class Side:
                 return self._grants[fact]
             case Called():
                 return fact.made.partition("/")[0]
+            case Excluded():
+                return "identity:exclusive"
 
     def locked(self, capability: str) -> Effect | None:
         """The effect of a capability that this side has locked, offered or not; ``None`` where it is not locked."""
@@ -156,10 +175,18 @@ class Side:
 
 
 def both_sides(before: Bundle, after: Bundle) -> tuple[Side, Side]:
-    """Two sides whose terms can be compared: what dates and conditions mean is the same on both."""
+    """Two sides whose terms can be compared: what dates and conditions mean, and who can be, is the same on both."""
     grants = (*before.plan.access.grants, *after.plan.access.grants)
-    implied = Implied(tuple(sorted({grant.expires for grant in grants if grant.expires is not None})))
+    dates = sorted({grant.expires for grant in grants if grant.expires is not None})
+    never = {fact.atoms for fact in _excluded(before.plan)} & {fact.atoms for fact in _excluded(after.plan)}
+    implied = Implied(tuple(dates), tuple(sorted(never, key=sorted)))
     return Side(before, implied), Side(after, implied)
+
+
+def _excluded(plan: Plan) -> Iterator[Excluded]:
+    for group in plan.identity.exclusive:
+        for one, other in combinations(sorted({tuple(sorted(conjunction)) for conjunction in group}), 2):
+            yield Excluded(one, other)
 
 
 def _granted(grant: Grant, to: tuple[str, ...]) -> Granted:

@@ -25,9 +25,13 @@ IF, UNLESS, UNTIL = "if:", "unless:", "before:"
 
 @dataclass(frozen=True, slots=True)
 class Implied:
-    """What atoms imply: a date every later one of ``dates`` (sorted), an allow's condition the same one in a deny."""
+    """What atoms imply: a date every later one of ``dates`` (sorted), an allow's condition the same one in a deny.
+
+    ``never`` are sets of subjects that nobody has together.
+    """
 
     dates: tuple[str, ...] = ()
+    never: tuple[Atoms, ...] = ()
 
     def closed(self, atoms: Iterable[str]) -> Atoms:
         """The atoms with all that they imply."""
@@ -38,6 +42,10 @@ class Implied:
             elif atom.startswith(UNTIL):
                 found.update(UNTIL + day for day in self.dates if day >= atom.removeprefix(UNTIL))
         return frozenset(found)
+
+    def possible(self, atoms: Atoms) -> bool:
+        """Whether somebody can have all of these atoms: whoever cannot holds no role on either side."""
+        return not any(held <= atoms for held in self.never)
 
     def taken(self, given: Iterable[str], conditions: Iterable[str], expires: str | None) -> Atoms:
         """All that it takes to have a grant to a conjunction of subjects, under conditions, while it lasts."""

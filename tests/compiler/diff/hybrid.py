@@ -1,9 +1,9 @@
 """The mesh between two others: the head with some of its edits undone, as a plan that `decide` judges."""
 
-from itertools import chain
+from itertools import chain, combinations
 
 from meshplan.compiler.diff.edits import edit
-from meshplan.compiler.diff.provenance import Called, Covered, Granted, Held, Offered, when_text
+from meshplan.compiler.diff.provenance import Called, Covered, Excluded, Granted, Held, Offered, when_text
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import Decider
 from meshplan.schemas.plan import Offer
@@ -13,6 +13,8 @@ from meshplan.schemas.rules import Grant
 def facts(side, endpoint):
     """Every fact that access at an endpoint can rest on, read off the plan."""
     plan, access = side.plan, side.plan.access
+    for group in plan.identity.exclusive:
+        yield from (Excluded(*sorted(pair)) for pair in combinations(group, 2))
     for grant in access.grants:
         yield from (Granted(grant.role, to, grant.expires, grant.delegated) for to in grant.to)
     for role, rules in access.roles.items():
@@ -111,6 +113,9 @@ def _plan(sides, endpoint, kept):
     return after.model_copy(
         update={
             "access": access,
+            "identity": after.identity.model_copy(
+                update={"exclusive": tuple((f.one, f.other) for f in kept if isinstance(f, Excluded))}
+            ),
             "endpoints": endpoints,
             "capabilities": before.capabilities | after.capabilities,
             "bindings": {},

@@ -12,12 +12,14 @@ from worlds import DATES, TODAY
 from meshplan.compiler.diff.access import access_changes
 from meshplan.compiler.diff.causes import minimal_edits
 from meshplan.compiler.diff.cells import Cell
+from meshplan.compiler.diff.compare import Compared, compare
 from meshplan.compiler.diff.formula import Formulas
 from meshplan.compiler.diff.provenance import both_sides
 from meshplan.compiler.diff.terms import ANY_AGENT, ANY_USER, IF, UNLESS, UNTIL
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.decide import Decider, Principal
+from meshplan.schemas.surface import listing
 
 ACTING = [{user, agent} for user in ("user:u", "user:v") for agent in ("agent:g", "agent:h")]
 PRINCIPALS = [
@@ -183,6 +185,7 @@ def judge(before, after):
         if cell in changed:
             _undone(sides, cell, changed[cell], found, hybrids)
     _listed(brutes, changed)
+    _surfaces((before, after), brutes)
     return number
 
 
@@ -263,11 +266,33 @@ def _between(sides, cell, call, undone, hybrids):
 
 
 def _listed(brutes, changed):
-    """Whoever has something else listed now is told by a change of access or of the name."""
-    conditional = any(r.effect == "deny" and r.when for b in brutes for r in b.plan.access.rules.values())
-    for endpoint in () if conditional else {name for b in brutes for name in b.plan.endpoints}:
+    """Whoever has something else listed now is told by a change of access.
+
+    A list shows what some arguments may be allowed for, so what a deny takes back for all of them changes nothing.
+    """
+    rules = [rule for brute in brutes for rule in brute.plan.access.rules.values()]
+    open_ones = {c for rule in rules if rule.effect == "deny" and rule.when for c in rule.covers}
+    for endpoint in {name for brute in brutes for name in brute.plan.endpoints}:
         told = {cell.capability for cell in changed if cell.endpoint == endpoint and not cell.via}
+        told |= {*brutes[0].behind} | open_ones
         for principal in PRINCIPALS:
             old, new = (brute.visible(endpoint, principal) for brute in brutes)
-            for capability in {*old.values()} ^ {*new.values()}:
-                assert capability in told or capability in brutes[0].behind, (endpoint, capability, principal)
+            assert {*old.values()} ^ {*new.values()} <= told, (endpoint, principal)
+
+
+def _surfaces(bundles, brutes):
+    """What `surface` lists otherwise, word by word, is told by a change of the name, the definition or what is called."""
+    for endpoint in set.intersection(*({*bundle.plan.endpoints} for bundle in bundles)):
+        old, new = (listing(bundle.plan, bundle.definitions, endpoint, "tool") for bundle in bundles)
+        for capability in {c for c in {*old} & {*new} if old[c] != new[c]}:
+            sides = [Compared("", bundle, None) for bundle in bundles]
+            diff = compare(*sides, acknowledged={}, today=TODAY, environment=None)
+            names = {jsontext.parse(shown[capability])["name"] for shown in (old, new)}
+            told = {change.subject.rpartition("/")[2] for change in diff.changes}
+            workflows = [
+                b.plan.workflows[CapabilityKey.of(capability).name] for b in brutes if capability[:9] == "workflow:"
+            ]
+            behind = {capability, *(brute.behind.get(capability) for brute in brutes)}
+            behind |= {step.capability for workflow in workflows for step in workflow.steps}
+            made = CapabilityKey.of(capability).server in {change.subject for change in diff.changes}
+            assert names & told or made or behind & {c.capability for c in diff.lock}, (endpoint, capability)

@@ -132,6 +132,23 @@ def test_a_grant_that_lasts_longer_is_no_loss_and_one_that_is_over_is_nothing():
     assert changes(over, BASE.replace("writers}]}", "writers}], expires: 2026-01-01}")) == ()
 
 
+def test_what_nobody_can_hold_is_nobodys_and_who_no_longer_excludes_gives_access():
+    ext = "  ext:\n    deny: [{server: notes, tools: [search]}]\n"
+    both = BASE.replace("writers: {}", "writers: {}, ext: {}").replace("grants:", ext + "grants:")
+    both += "  - {role: ext, to: [{team: ext}]}\n"
+    kept = both.replace("  teams:", "  exclusive: [[{team: ext}, {team: writers}]]\n  teams:")
+    assert kept != both
+    undenied = "tools: [search]", "tools: [delete_note]"
+    assert len(changes(both, both.replace(*undenied))) == 1
+    assert changes(kept, kept.replace(*undenied)) == ()
+    found = changes(kept, both.replace(*undenied))
+    assert {who.atoms for change in found for who in change.gained} == {("team:ext", "team:writers")}
+    causes = {tuple(sorted(cause.text for cause in causes)) for change in found for causes in change.causes}
+    lifted = "`team:ext` and `team:writers` no longer exclude each other"
+    assert (lifted,) in causes
+    assert all(lifted in together for together in causes)
+
+
 def test_live_resources_are_access_too():
     live = BASE.replace("{effect: read}}\nid", "{effect: read}, resources: live}\nid")
     allowed = live.replace("{effect: read}}]", "{effect: read}, resources: ['note://*']}]")

@@ -267,6 +267,12 @@ def change_authority(world, random):
     world.document["workflows"]["w"]["run_as"] = random.choice(["caller", "workflow"])
 
 
+def change_exclusive(world, random):
+    identity = world.document["identity"]
+    if identity.pop("exclusive", None) is None or random.random() < 0.5:
+        identity["exclusive"] = [[{"team": "a"}, random.choice([{"team": "b"}, {"user": "u"}, {"agent": "g"}])]]
+
+
 def patch(world, random):
     done = random.choice(
         [
@@ -281,5 +287,5 @@ def patch(world, random):
 EDITS = [
     *(change_rule, change_condition, narrow_to_endpoint, add_rule, remove_rule, extend_role, add_grant, remove_grant),
     *(change_expiry, change_delegation, change_subjects, flip_effect, declare_effect, reword, tool_comes, tool_goes),
-    *(change_include, rename, change_binding, change_steps, change_authority, patch),
+    *(change_include, rename, change_binding, change_steps, change_authority, change_exclusive, patch),
 ]
