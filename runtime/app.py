@@ -112,8 +112,7 @@ def _read(path: Path) -> Bundle:
 
 async def serve(source: Source, listen: str | None, *, local: bool, insecure_unsigned: bool) -> int:
     """Serve HTTP until a signal; returns the exit code."""
-    say = say_to(sys.stderr)
-    async with running(source, say) as parts:
+    async with say_to(sys.stderr) as say, running(source, say) as parts:
         snapshot = parts.active.snapshot
         wanted = binding_of(listen or (snapshot.plan.runtime.listen if snapshot else DEFAULT_LISTEN))
         if not wanted.loopback and not insecure_unsigned:
@@ -207,8 +206,7 @@ def _bound(wanted: Binding) -> Generator[tuple[socket.socket, Binding]]:
 
 async def stdio(source: Source, endpoint: str) -> int:
     """Serve one endpoint on standard input and output until the client closes its end, or a signal."""
-    say = say_to(sys.stderr)
-    async with running(source, say) as parts:
+    async with say_to(sys.stderr) as say, running(source, say) as parts:
         snapshot = parts.active.snapshot
         if snapshot is None:
             raise StartError(TRUST, "there is no plan to serve")

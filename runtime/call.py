@@ -39,7 +39,7 @@ _NOT_RELAYED = frozenset({"task"})
 """Members of params that ask for what no endpoint declares: they are left out, as servers ignore them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One JSON-RPC request of an authenticated caller.
 

@@ -58,6 +58,7 @@ class DriftWatch:
         self._told: set[str] = set()
         self._wake = anyio.Event()
         self._snapshot: Snapshot | None = None
+        self._kinds: tuple[Snapshot, Mapping[str, frozenset[Kind]]] | None = None
         self._differences: dict[str, Difference] = {}
 
     def of(self, snapshot: Snapshot, capability: str | None) -> Difference | None:
@@ -87,10 +88,13 @@ class DriftWatch:
 
     def _due(self, snapshot: Snapshot) -> list[str]:
         now, found = anyio.current_time(), list[str]()
+        if self._kinds is None or self._kinds[0] is not snapshot:
+            self._kinds = snapshot, _kinds(snapshot)
+        kinds = self._kinds[1]
         for name, server in snapshot.plan.servers.items():
             seen = self._seen.get(name)
-            if seen is None or seen.transport != server.transport or not _kinds(snapshot, name) <= seen.kinds:
-                self._seen[name] = Seen(server.transport, {}, _kinds(snapshot, name), now, -math.inf)
+            if seen is None or seen.transport != server.transport or not kinds[name] <= seen.kinds:
+                self._seen[name] = Seen(server.transport, {}, kinds[name], now, -math.inf)
             if name not in self._checking and self._seen[name].kinds and self._next(name) <= now:
                 found.append(name)
         for gone in self._seen.keys() - snapshot.plan.servers.keys():
@@ -164,11 +168,13 @@ class DriftWatch:
         }
 
 
-def _kinds(snapshot: Snapshot, server: str) -> frozenset[Kind]:
-    """What to compare of a server; nothing of an API, whose requests are in the plan itself."""
-    if snapshot.plan.servers[server].transport.kind == "openapi":
-        return frozenset()
-    return frozenset(found.kind for found in snapshot.plan.capabilities.values() if found.server == server)
+def _kinds(snapshot: Snapshot) -> dict[str, frozenset[Kind]]:
+    """What to compare of each server; nothing of an API, whose requests are in the plan itself."""
+    kinds: dict[str, set[Kind]] = {name: set() for name in snapshot.plan.servers}
+    for found in snapshot.plan.capabilities.values():
+        if found.server in kinds and snapshot.plan.servers[found.server].transport.kind != "openapi":
+            kinds[found.server].add(found.kind)
+    return {name: frozenset(found) for name, found in kinds.items()}
 
 
 def _of_server(differences: Mapping[str, Difference], server: str) -> dict[str, Difference]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ Credential = str | Bearer | Vouched
 """A key's SHA-256 in hex or ``local``, a token, or a proxy's word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """One authenticated caller; ``credential`` finds it again in a newer plan."""
 
@@ -90,6 +89,11 @@ class Keyring:
         self.issuers = {name: i for name, i in identity.issuers.items() if isinstance(i, JwtIssuer)}
         self.proxies = {i.header.lower(): name for name, i in identity.issuers.items() if isinstance(i, ProxyIssuer)}
         self._of_token = lru_cache(_CACHED)(self._read_token)
+        self._principals = {
+            found: Principal("key", name, frozenset(key.subjects)) for found, (name, key) in self._keys.items()
+        }
+        self._ends = {found: date.fromisoformat(k.expires) for found, (_, k) in self._keys.items() if k.expires}
+        self._unclear = frozenset(found for found, principal in self._principals.items() if self._excluded(principal))
 
     @property
     def has_local(self) -> bool:
@@ -121,20 +125,22 @@ class Keyring:
             case Vouched(issuer=issuer, name=name):
                 return self._vouched(issuer, name)
             case _:
-                return self._checked(self._of_key(credential, now.astimezone(UTC).date()))
+                return self._of_key(credential, now)
 
-    def _of_key(self, credential: str, today: date) -> Principal:
+    def _of_key(self, credential: str, now: datetime) -> Principal:
         if credential == LOCAL:
             if self._local is None:
                 raise RejectedError("no_local_profile")
-            return Principal(LOCAL, LOCAL, self._local)
-        found = self._keys.get(credential)
-        if found is None or not hmac.compare_digest(found[1].sha256, credential):
+            return self._checked(Principal(LOCAL, LOCAL, self._local))
+        found = self._principals.get(credential)
+        if found is None:
             raise RejectedError("unknown_key")
-        name, key = found
-        if key.expires is not None and today >= date.fromisoformat(key.expires):
+        ends = self._ends.get(credential)
+        if ends is not None and now.astimezone(UTC).date() >= ends:
             raise RejectedError("key_expired")
-        return Principal("key", name, frozenset(key.subjects))
+        if credential in self._unclear:
+            raise RejectedError("exclusive_subjects")
+        return found
 
     def _read_token(self, token: Token, resource: str | None) -> Principal:
         """What the plan makes of a token: whether it takes it at all, and the subjects that its claims prove."""
@@ -168,10 +174,12 @@ class Keyring:
 
     def _checked(self, principal: Principal) -> Principal:
         """Nobody has two subjects that the mesh declares exclusive: its invariants were proved on that."""
-        for group in self._exclusive:
-            if sum(subjects <= principal.subjects for subjects in group) > 1:
-                raise RejectedError("exclusive_subjects")
+        if self._excluded(principal):
+            raise RejectedError("exclusive_subjects")
         return principal
+
+    def _excluded(self, principal: Principal) -> bool:
+        return any(sum(subjects <= principal.subjects for subjects in group) > 1 for group in self._exclusive)
 
 
 def _proves(claim: Claim, claims: Mapping[str, object]) -> bool:
@@ -182,7 +190,7 @@ def _proves(claim: Claim, claims: Mapping[str, object]) -> bool:
     return isinstance(found, list) and claim.value in cast("list[object]", found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Approach:
     """What a request shows of itself: headers by lower-case name, and the addresses of both ends."""
 
@@ -224,6 +232,7 @@ def host_of(authority: str) -> str:
     return authority.partition(":")[0].lower()
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""
     if host == "localhost":

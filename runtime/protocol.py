@@ -55,7 +55,7 @@ _SENTINEL = re.compile(r"=\?base64\?(.*)\?=")
 _SAFE = re.compile(r"[\x20-\x7E]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Envelope:
     """Who asks and what it can do, as one request says itself; values are raw JSON."""
 

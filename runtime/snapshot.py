@@ -16,6 +16,7 @@ from meshplan.schemas.capability import Kind
 from meshplan.schemas.decide import NOT_OFFERED, Decider, Principal, Verdict
 
 _CACHED = 1024
+_VERDICTS = 16_384
 _LISTS: Mapping[str, tuple[Kind, ...]] = {
     "tools": ("tool",),
     "prompts": ("prompt",),
@@ -35,6 +36,7 @@ class Snapshot:
         self._decider = Decider(plan)
         self._standing = lru_cache(_CACHED)(self._decider.standing)
         self._visible = lru_cache(_CACHED)(self._find_visible)
+        self._settled = lru_cache(_VERDICTS)(self._settle)
         self._joined = lru_cache(_CACHED)(self._join)
 
     def view(self, endpoint: str, principal: Principal, today: date) -> View | None:
@@ -59,7 +61,13 @@ class Snapshot:
         arguments: Mapping[str, Any] | None = None,
     ) -> Verdict:
         """The verdict on one capability; without arguments, on whether any call of it may be allowed."""
+        if arguments is None or not self._decider.conditional(endpoint, capability):
+            return self._settled(endpoint, principal, today, capability)
         return self._decider.decide(endpoint, principal, self.standing(principal, today), capability, arguments)
+
+    def _settle(self, endpoint: str, principal: Principal, today: date, capability: str) -> Verdict:
+        """The verdict that no arguments change."""
+        return self._decider.decide(endpoint, principal, self.standing(principal, today), capability, None)
 
     def judged_by_arguments(self, endpoint: str, capability: str) -> bool:
         """Whether a rule reads the arguments of a capability."""
@@ -80,7 +88,7 @@ class Snapshot:
         return b",".join(text for capability, text in self.endpoints[endpoint].listed[kind] if capability in visible)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class View:
     """One principal at one endpoint of one snapshot: every question of one request is asked here."""
 

@@ -36,7 +36,7 @@ class Trace:
         self.capability, self.reason, self.rule = capability, verdict.code, verdict.rule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """An allowed request, ready to be sent to ``server``; ``timeout`` in seconds."""
 

@@ -116,6 +116,12 @@ class Decider:
             name: rules.index(name, {under for c in offered for under in (c, *inner.get(c, ()))})
             for name, offered in self._offered.items()
         }
+        self._conditional = {
+            (name, capability)
+            for name, found in self._terms.items()
+            for capability, terms in found.items()
+            if any(t.when is not None and "args" in t.when.variables for t in (*terms.allows, *terms.denies))
+        }
         self._live = {name: frozenset(endpoint.live) for name, endpoint in plan.endpoints.items()}
         self._live_rules = _live_index(plan, rules)
 
@@ -160,8 +166,7 @@ class Decider:
 
     def conditional(self, endpoint: str, capability: str) -> bool:
         """Whether any rule judges the arguments of this capability here: then only declared arguments are taken."""
-        terms = self._terms.get(endpoint, {}).get(capability, _NO_TERMS)
-        return any(t.when is not None and "args" in t.when.variables for t in (*terms.allows, *terms.denies))
+        return (endpoint, capability) in self._conditional
 
     def visible(self, endpoint: str, principal: Principal, roles: Mapping[str, int]) -> frozenset[str]:
         """The capability ids that this principal may see listed: what some arguments may be allowed for is listed."""

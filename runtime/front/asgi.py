@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 import anyio
 
@@ -21,6 +21,31 @@ KEEP_ALIVE = 15.0
 JSON = "application/json"
 EVENTS = "text/event-stream"
 _EVENT_HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+
+
+DIRECT = "meshplan.direct"
+"""The ASGI extension by which our own server offers ``Direct``."""
+
+
+class Direct(Protocol):
+    """A request that can be read and answered at once, without the messages of ASGI."""
+
+    def cancel_when_gone(self) -> None:
+        """From now on, cancel the application's task when the client goes away."""
+        ...
+
+    def whole(self, limit: int) -> bytes | None:
+        """The body, once, where all of it has arrived and it is no longer than ``limit`` bytes."""
+        ...
+
+    def reply(self, status: int, kind: bytes, body: bytes) -> None:
+        """Send one whole response of a media type."""
+        ...
+
+
+def direct_of(scope: Scope) -> Direct | None:
+    """The short way, where the server has it."""
+    return cast("Direct | None", scope.get("extensions", {}).get(DIRECT))
 
 
 class BodyError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST
@@ -13,6 +14,7 @@ from meshplan.schemas.plan import Settings
 
 _SINGLE = frozenset({"authorization", "host", "origin", "content-type", "content-length"})
 _OWS = " \t"
+_CACHED = 256
 
 
 class HeadError(Exception):
@@ -48,7 +50,7 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]], single: Collection[str] =
     """
     found: dict[str, str] = {}
     for raw_name, raw_value in lines:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_OWS)
+        name, value = _name(raw_name), raw_value.decode("latin-1").strip(_OWS)
         if name not in found:
             found[name] = value
         elif name in _SINGLE or name in single or name.startswith("mcp-"):
@@ -57,6 +59,11 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]], single: Collection[str] =
         else:
             found[name] = f"{found[name]}, {value}"
     return found
+
+
+@lru_cache(_CACHED)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
 
 
 def approach(scope: Scope, headers: dict[str, str]) -> Approach:
@@ -107,8 +114,11 @@ def check_post(headers: dict[str, str]) -> None:
 def accepts(headers: dict[str, str], kind: str) -> bool:
     """Whether the Accept header (RFC 9110 12.5.1) takes a media type; no header takes all."""
     sent = headers.get("accept")
-    if sent is None:
-        return True
+    return True if sent is None else _takes(sent, kind)
+
+
+@lru_cache(_CACHED)
+def _takes(sent: str, kind: str) -> bool:
     wanted = {kind, kind.partition("/")[0] + "/*", "*/*"}
     ranges = [part.partition(";") for part in sent.lower().split(",")]
     return any(name.strip(_OWS) in wanted and not _zero(rest) for name, _, rest in ranges)

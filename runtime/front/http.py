@@ -14,7 +14,7 @@ from meshplan.runtime.errors import (
     unauthenticated,
 )
 from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
-from meshplan.runtime.front.asgi import BodyError, Receive, Scope, Send, read_body, respond
+from meshplan.runtime.front.asgi import BodyError, Direct, Receive, Scope, Send, direct_of, read_body, respond
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
 from meshplan.runtime.front.sessions import Sessions
@@ -43,6 +43,7 @@ class HttpFront:
     local_secret: str | None = None
     sessions: Sessions = field(default_factory=Sessions)
     verifier: Verifier = field(default_factory=lambda: Verifier(Issuers()))
+    doors: dict[str, dict[str, Door]] = field(default_factory=dict[str, dict[str, Door]])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI 3.0; anything but HTTP is not for us."""
@@ -96,11 +97,14 @@ class HttpFront:
             await legacy_http.delete(visit)
         else:
             guard.check_post(headers)
-            await self._post(visit, snapshot.plan.runtime.limits.body_bytes, is_legacy=is_legacy)
+            limit = snapshot.plan.runtime.limits.body_bytes
+            await self._post(visit, limit, direct_of(scope), is_legacy=is_legacy)
 
-    async def _post(self, visit: legacy_http.Visit, limit: int, *, is_legacy: bool) -> None:
+    async def _post(self, visit: legacy_http.Visit, limit: int, direct: Direct | None, *, is_legacy: bool) -> None:
+        body = direct.whole(limit) if direct is not None else None
         try:
-            body = await read_body(visit.receive, visit.headers.get("content-length"), limit)
+            if body is None:
+                body = await read_body(visit.receive, visit.headers.get("content-length"), limit)
         except BodyError as error:
             why = RpcError(INVALID_REQUEST, _BODY_ERRORS[error.status])
             await respond(visit.send, error.status, jsonrpc.error_text(None, why), headers={"connection": "close"})
@@ -109,18 +113,31 @@ class HttpFront:
             await legacy_http.post(visit, body)
         else:
             await modern_http.post(
-                self.desk, visit.endpoint, visit.caller, visit.headers, body, visit.receive, visit.send
+                self.desk, visit.endpoint, visit.caller, visit.headers, body, visit.receive, visit.send, direct
             )
 
     async def _authenticate(self, snapshot: Snapshot, endpoint: str, scope: Scope, seen: Approach) -> Caller:
-        door = Door(
-            endpoint, snapshot.keyring, self.verifier, snapshot.plan.runtime, self._base(snapshot), self.local_secret
-        )
         try:
-            return await door.admit(seen, scope.get("query_string", b""), self.desk.active.now)
+            return await self._door(snapshot, endpoint).admit(
+                seen, scope.get("query_string", b""), self.desk.active.now
+            )
         except UnauthenticatedError as error:
             self.desk.invoker.turn_away(endpoint[:MAX_NAME], error.why)
             raise
+
+    def _door(self, snapshot: Snapshot, endpoint: str) -> Door:
+        """The way to one endpoint; doors are kept for as long as their plan."""
+        known = self.doors.get(snapshot.digest)
+        if known is None:
+            self.doors.clear()
+            known = self.doors[snapshot.digest] = {}
+        found = known.get(endpoint)
+        if found is None:
+            base = self._base(snapshot)
+            found = Door(endpoint, snapshot.keyring, self.verifier, snapshot.plan.runtime, base, self.local_secret)
+            if endpoint in snapshot.endpoints:
+                known[endpoint] = found
+        return found
 
     def _base(self, snapshot: Snapshot) -> str | None:
         """What the mesh is reached by: as declared, else where it listens on this machine; never what Host says."""

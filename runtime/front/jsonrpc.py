@@ -15,7 +15,7 @@ MAX_ID = 512
 """Characters of a request id that we are ready to repeat."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """Somebody wants an answer."""
 

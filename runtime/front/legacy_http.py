@@ -31,7 +31,7 @@ _NO_EVENT = RpcError(INVALID_REQUEST, "the stream cannot be resumed from this ev
 _STATUS = {OVERLOADED: 429, NOT_READY: 503}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """One HTTP request of an authenticated caller at an endpoint."""
 

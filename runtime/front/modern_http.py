@@ -8,7 +8,7 @@ import anyio
 
 from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError, refusal_headers
 from meshplan.runtime.front import jsonrpc, modern
-from meshplan.runtime.front.asgi import Exchange, Receive, Send, respond, until_disconnect
+from meshplan.runtime.front.asgi import JSON, Direct, Exchange, Receive, Send, respond, until_disconnect
 from meshplan.runtime.front.desk import Desk, Write
 from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import CHALLENGE_INVALID, Caller
@@ -20,6 +20,7 @@ from meshplan.runtime.protocol import (
 )
 from meshplan.runtime.shapes import members
 
+_JSON = JSON.encode("ascii")
 _OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, NOT_READY: 503}
 
 
@@ -31,7 +32,14 @@ def status_of(error: RpcError) -> int:
 
 
 async def post(
-    desk: Desk, endpoint: str, caller: Caller, headers: dict[str, str], body: bytes, receive: Receive, send: Send
+    desk: Desk,
+    endpoint: str,
+    caller: Caller,
+    headers: dict[str, str],
+    body: bytes,
+    receive: Receive,
+    send: Send,
+    direct: Direct | None = None,
 ) -> None:
     """Answer one POST."""
     try:
@@ -41,7 +49,7 @@ async def post(
         return
     match message:
         case jsonrpc.Request():
-            await _request(desk, endpoint, caller, headers, message, receive, send)
+            await _request(desk, endpoint, caller, headers, message, receive, send, direct)
         case jsonrpc.Notification():
             await _notification(headers[MCP_PROTOCOL_VERSION_HEADER], send)
         case jsonrpc.Response():
@@ -66,6 +74,7 @@ async def _request(
     request: jsonrpc.Request,
     receive: Receive,
     send: Send,
+    direct: Direct | None,
 ) -> None:
     try:
         envelope = read_envelope(request.method, request.params, headers)
@@ -81,8 +90,30 @@ async def _request(
 
     if request.method == modern.LISTEN:
         await _exchange(request, listen, receive, send, streams=True)
+    elif direct is not None and not modern.streams(request):
+        await _at_once(request, answer, send, direct)
     else:
         await _exchange(request, answer, receive, send, streams=modern.streams(request))
+
+
+async def _at_once(
+    request: jsonrpc.Request, work: Callable[[Write], Awaitable[Result]], send: Send, direct: Direct
+) -> None:
+    """Do the work of a request whose answer never becomes a stream; the server cancels it when the client leaves."""
+    direct.cancel_when_gone()
+    try:
+        final = jsonrpc.result_text(request.id, await work(_nothing))
+    except RpcError as error:
+        text, headers = jsonrpc.error_text(request.id, error), refusal_headers(error)
+        if error.code == UNAUTHENTICATED:
+            headers = {**headers, "www-authenticate": CHALLENGE_INVALID}
+        await respond(send, status_of(error), text, headers=headers)
+    else:
+        direct.reply(200, _JSON, final)
+
+
+async def _nothing(message: bytes) -> None:
+    """Whoever asked for no notifications gets none."""
 
 
 async def _exchange(

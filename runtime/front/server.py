@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
@@ -19,9 +19,9 @@ from urllib.parse import unquote
 
 import httptools
 
-from meshplan.runtime.front.asgi import Receive, Scope, Send
+from meshplan.runtime.front.asgi import DIRECT, Receive, Scope, Send
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 MAX_HEAD_BYTES = 32 * 1024
 """Where no plan says otherwise."""
@@ -53,6 +53,7 @@ class _Request:
         "_told",
         "_waiter",
         "body",
+        "cancels",
         "complete",
         "connection",
         "expects",
@@ -61,13 +62,15 @@ class _Request:
         "keep_alive",
         "scope",
         "started",
+        "task",
     )
 
     def __init__(self, connection: _Connection) -> None:
         self.connection = connection
         self.scope: Scope = {}
         self.body = bytearray()
-        self.complete = self.gone = self.started = self.finished = self.expects = False
+        self.complete = self.gone = self.started = self.finished = self.expects = self.cancels = False
+        self.task: asyncio.Task[None] | None = None
         self.keep_alive = True
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
@@ -77,6 +80,39 @@ class _Request:
         """Something arrived, or nothing more will."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def leave(self) -> None:
+        """The client has gone, or broke off its request."""
+        self.gone = True
+        self.wake()
+        if self.cancels and self.task is not None:
+            self.task.cancel()
+
+    def cancel_when_gone(self) -> None:
+        """See ``asgi.Direct``."""
+        self.cancels = True
+        if self.gone and self.task is not None:
+            self.task.cancel()
+
+    def whole(self, limit: int) -> bytes | None:
+        """See ``asgi.Direct``."""
+        if not self.complete or self._told or self.gone or len(self.body) > limit:
+            return None
+        body, self.body, self._told = bytes(self.body), bytearray(), True
+        self.connection.resume()
+        return body
+
+    def reply(self, status: int, kind: bytes, body: bytes) -> None:
+        """See ``asgi.Direct``."""
+        if self.gone or self.finished or self.started:
+            return
+        connection = self.connection
+        close = connection.draining or not self.keep_alive
+        self.keep_alive, self.started, self.finished = not close, True, True
+        head = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
+        last = b"connection: close\r\n" if close else b""
+        connection.write(head % (_STATUS[status], connection.date, kind, len(body), last) + body)
+        connection.finished(self)
 
     async def receive(self) -> dict[str, Any]:
         """The body so far, then the disconnect."""
@@ -165,7 +201,7 @@ class _Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._size = self._waiting = 0
-        self._paused = self._broken = self._in_head = False
+        self._paused = self._broken = self._in_head = self._held = False
         self.full: asyncio.Event | None = None
         self._full_since = self.since = 0.0
         self._client: tuple[str, int] | None = None
@@ -187,8 +223,7 @@ class _Connection(asyncio.Protocol):
         del exc
         self._server.leave(self)
         for request in self._queue:
-            request.gone = True
-            request.wake()
+            request.leave()
         if self.full is not None:
             self.full.set()
 
@@ -218,6 +253,9 @@ class _Connection(asyncio.Protocol):
         full, self.full = self.full, None
         if full is not None:
             full.set()
+        if self._held:
+            self._held = False
+            self._server.start(self._queue[0])
 
     # httptools
 
@@ -266,10 +304,13 @@ class _Connection(asyncio.Protocol):
             "headers": headers,
             "client": self._client,
             "server": self._local,
+            "extensions": {DIRECT: request},
         }
         self._queue.append(request)
-        if len(self._queue) == 1:
+        if len(self._queue) == 1 and self.full is None:
             self._server.start(request)
+        elif len(self._queue) == 1:
+            self._held = True
         elif len(self._queue) > MAX_PIPELINED:
             self._refuse(400)
 
@@ -327,8 +368,10 @@ class _Connection(asyncio.Protocol):
         self.since = self._server.loop.time()
         if not request.keep_alive or not request.complete or self.draining or self._broken:
             self.close()
-        elif self._queue:
+        elif self._queue and self.full is None:
             self._server.start(self._queue[0])
+        else:
+            self._held = bool(self._queue)  # Until the client has read more of the answers before it.
 
     def give_up(self, request: _Request) -> None:
         """The application left a request without a whole answer."""
@@ -345,8 +388,7 @@ class _Connection(asyncio.Protocol):
         self._broken, incoming = True, self._incoming
         first = not self._queue or self._queue[0] is incoming
         if incoming is not None:
-            incoming.gone = True
-            incoming.wake()
+            incoming.leave()
         if first and incoming is not None and incoming.started:
             self.abort()
         elif first:
@@ -440,12 +482,9 @@ class HttpServer:
 
     def start(self, request: _Request) -> None:
         """Give a request to the application."""
-        task = self.loop.create_task(self._run(request))
+        task = request.task = self.loop.create_task(self._app(request.scope, request.receive, request.send))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, request))
-
-    async def _run(self, request: _Request) -> None:
-        await self._app(request.scope, request.receive, request.send)
 
     def _ended(self, request: _Request, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

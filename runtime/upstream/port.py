@@ -43,7 +43,7 @@ class Behalf:
     token: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UpstreamRequest:
     """One request to forward, as MCP 2026-07-28 spells it: the adapter translates for older upstreams.
 
