@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any, Literal
 
 PARSE_ERROR = -32700
@@ -96,9 +97,10 @@ def unknown_resource(uri: str, why: str, *, legacy: bool) -> RefusedError:
     return RefusedError(code, "Resource not found", {"uri": uri, "reason": "not_available"}, why)
 
 
-def unavailable(server: str, reason: str) -> RpcError:
-    """The upstream cannot be reached."""
-    data = {"reason": "upstream_unavailable", "server": server}
+def unavailable(server: str, reason: str, retry_after: float | None = None) -> RpcError:
+    """The upstream cannot be reached; ``retry_after`` is in seconds."""
+    data: dict[str, Any] = {"reason": "upstream_unavailable", "server": server}
+    data |= {} if retry_after is None else {"retry_after": ceil(retry_after)}
     return RpcError(UPSTREAM_UNAVAILABLE, f"server `{server}` is unavailable: {reason}", data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 from anyio import get_cancelled_exc_class
@@ -47,6 +48,7 @@ from meshplan.runtime.upstream.port import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from meshplan.schemas.plan import Retry
 
 Result = dict[str, Any] | bytes
 """A result object, or one that is serialised already."""
@@ -181,6 +183,12 @@ class Invoker:
             on_notify=call.on_notify,
             behalf=call.caller.behalf,
         )
+        if (retry := view.snapshot.plan.servers[target.server].retry) is not None:
+            request = replace(
+                request,
+                repeatable=_repeatable(view, call, trace, retry),
+                before_retry=partial(self._rounds.check_again, call, target),
+            )
         try:
             upstream = self._upstreams.get(target.server)
             if call.hold is not None and target.upstream_uri is not None:
@@ -192,7 +200,7 @@ class Invoker:
         except UpstreamTimeout:
             raise timed_out(target.server, target.timeout) from None
         except UpstreamUnavailable as error:
-            raise unavailable(target.server, error.reason) from None
+            raise unavailable(target.server, error.reason, error.retry_after) from None
         except KeyError:
             raise unavailable(target.server, "it is being replaced") from None
         except UpstreamFailure as error:
@@ -229,6 +237,13 @@ def _outcome(result: dict[str, Any]) -> Outcome:
     if result.get("resultType") == "input_required":
         return "input_required"
     return "tool_error" if result.get("isError") is True else "ok"
+
+
+def _repeatable(view: View, call: Call, trace: Trace, retry: Retry) -> bool:
+    capability = view.snapshot.plan.capabilities.get(trace.capability or "")
+    if call.method != "tools/call" or capability is None:
+        return False
+    return capability.effect == "read" or trace.capability in retry.idempotent
 
 
 def _failed(error: RpcError) -> Outcome:

@@ -113,7 +113,7 @@ class Rounds:
         async def asked(method: str, params: dict[str, Any]) -> dict[str, Any]:
             _refuse_unanswerable(call, method, params)
             try:
-                self._check_again(call, target)
+                self.check_again(call, target)
             except RpcError as error:
                 refused.append(error)
                 scope.cancel()
@@ -127,7 +127,8 @@ class Rounds:
             return await upstream.request(replace(request, on_ask=asked))
         raise refused[0]
 
-    def _check_again(self, call: Call, target: Target) -> None:
+    def check_again(self, call: Call, target: Target) -> None:
+        """The newest plan still lets the call go where it goes; raises ``RpcError`` otherwise."""
         fresh = self._again(call)
         if fresh is None or (fresh.server, _digest(fresh)) != (target.server, _digest(target)):
             raise _refused("the call leads somewhere else by now")

@@ -52,11 +52,5 @@ def _server(server: Server) -> Iterator[str]:
             yield f"the authentication `{transport.auth.kind}`"
         if isinstance(transport.auth, ExchangeAuth) and server.sessions != "shared":
             yield "the sessions"
-        if transport.replicas:
-            yield "the replicas"
     elif transport.instances != "one":
         yield "the instances"
-    if server.retry is not None:
-        yield "the retries"
-    if server.breaker is not None:
-        yield "the breaker"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,8 @@ from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.port import Health, Upstream
-from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Server
+from meshplan.runtime.upstream.resilience import Resilient
+from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Server, Transport
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,17 +40,46 @@ _KINDS: Final[Mapping[str, type[_Kept]]] = {
 }
 
 
+@dataclass(eq=False, slots=True)
+class _Served:
+    """One server of the plan: its connections, its own and its replicas', and what callers get to hold."""
+
+    server: Server
+    members: tuple[_Kept, ...]
+    resilient: Resilient | None = None
+
+    @property
+    def face(self) -> Upstream:
+        """All of it, as one upstream."""
+        return self.resilient or self.members[0]
+
+    def serves(self, server: Server) -> bool:
+        """Whether these connections are those that the server wants."""
+        return self.server.transport == server.transport and isinstance(self.members[0], kind_of(server))
+
+    def under(self, server: Server) -> _Served:
+        """The same connections under the server's newest policy."""
+        self.server = server
+        if server.retry is None and server.breaker is None and len(self.members) == 1:
+            self.resilient = None
+        elif self.resilient is None:
+            self.resilient = Resilient(server, self.members)
+        else:
+            self.resilient.adopt(server)
+        return self
+
+
 class UpstreamPool:
     """The servers of the current plan; made by ``open_upstreams``."""
 
     def __init__(self, tasks: anyio.abc.TaskGroup, surroundings: Surroundings) -> None:
         self._tasks, self._surroundings = tasks, surroundings
-        self._servers: dict[str, _Kept] = {}
+        self._servers: dict[str, _Served] = {}
         self._leaving: set[_Kept] = set()
 
     def get(self, name: str) -> Upstream:
         """The server of that name; raises ``KeyError``."""
-        return self._servers[name]
+        return self._servers[name].face
 
     async def replace(self, servers: Mapping[str, Server]) -> None:
         """Serve these servers from now on.
@@ -61,15 +92,17 @@ class UpstreamPool:
             await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
         current, self._servers = self._servers, {}
         for name, server in servers.items():
-            kept, kind = current.get(name), kind_of(server)
-            if kept is None or kept.transport != server.transport or not isinstance(kept, kind):
-                kept = kind(name, server.transport, self._surroundings)
-                self._tasks.start_soon(kept.run)
-            self._servers[name] = kept
-        for name, left in current.items():
-            if self._servers.get(name) is not left:
-                self._leaving.add(left)
-                self._tasks.start_soon(self._let_go, left)
+            kept = current.get(name)
+            if kept is None or not kept.serves(server):
+                members = tuple(kind_of(server)(name, one, self._surroundings) for one in addresses(server.transport))
+                for member in members:
+                    self._tasks.start_soon(member.run)
+                kept = _Served(server, members)
+            self._servers[name] = kept.under(server)
+        stay = {member for served in self._servers.values() for member in served.members}
+        for left in (member for served in current.values() for member in served.members if member not in stay):
+            self._leaving.add(left)
+            self._tasks.start_soon(self._let_go, left)
         await anyio.lowlevel.checkpoint()
 
     async def _let_go(self, server: _Kept) -> None:
@@ -80,12 +113,23 @@ class UpstreamPool:
 
     def health(self) -> dict[str, Health]:
         """The state of each server right now."""
-        return {name: server.health() for name, server in self._servers.items()}
+        return {name: server.face.health() for name, server in self._servers.items()}
 
     def stop(self) -> None:
         """Close every connection, running calls or not."""
-        for server in (*self._servers.values(), *self._leaving):
+        for served in self._servers.values():
+            for member in served.members:
+                member.stop()
+        for server in self._leaving:
             server.stop()
+
+
+def addresses(transport: Transport) -> list[Transport]:
+    """The transport once for each URL: its own, then its replicas."""
+    if not isinstance(transport, HttpTransport) or not transport.replicas:
+        return [transport]
+    urls = (transport.url, *transport.replicas)
+    return [transport.model_copy(update={"url": url, "replicas": ()}) for url in urls]
 
 
 def kind_of(server: Server) -> type[_Kept]:

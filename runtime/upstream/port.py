@@ -51,6 +51,7 @@ class UpstreamRequest:
     ``Mcp-Param-*`` ones, regenerated from the decided arguments. ``timeout`` is seconds for the whole request.
     ``client_capabilities`` are what the calling client declared (an older, shared upstream session declares none).
     ``wants_progress`` asks for ``notifications/progress``, delivered with the caller's token left to the caller.
+    ``repeatable``: running it twice does no harm; ``before_retry`` is called then, and raises where the plan says no.
     ``on_ask`` answers what an older server asks in the session of ``client``; the time that takes is not counted.
     """
 
@@ -66,6 +67,8 @@ class UpstreamRequest:
     client: Client | None = None
     on_ask: OnAsk | None = None
     behalf: Behalf | None = None
+    repeatable: bool = False
+    before_retry: Callable[[], None] | None = None
 
 
 class UpstreamFailure(Exception):
@@ -87,11 +90,14 @@ class UpstreamRefusal(UpstreamFailure):
 
 
 class UpstreamUnavailable(UpstreamFailure):
-    """The upstream cannot be reached; the text says why and holds no secret. ``sent``: the request may have left."""
+    """The upstream cannot be reached; the text says why and holds no secret. ``sent``: the request may have left.
 
-    def __init__(self, reason: str, *, sent: bool = False) -> None:
+    ``retry_after``: seconds until it is worth another try, where that is known.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.sent = reason, sent
+        self.reason, self.sent, self.retry_after = reason, sent, retry_after
 
 
 class UpstreamTimeout(UpstreamFailure):
@@ -103,6 +109,7 @@ class Health:
     """What ``/status`` says of one upstream: state, negotiated protocol version, and the last failure's text.
 
     ``sessions`` counts those of single clients, ``refused_asks`` the requests of the server that nobody could be asked.
+    ``breaker`` is closed, open or half_open; ``members`` are the server and its replicas, in the order of the plan.
     """
 
     state: str
@@ -110,6 +117,8 @@ class Health:
     error: str | None
     sessions: int = 0
     refused_asks: int = 0
+    breaker: str | None = None
+    members: tuple[Health, ...] = ()
 
 
 class Upstream(Protocol):

@@ -15,7 +15,7 @@ from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamUnavailable
-from meshplan.schemas.plan import Limits
+from meshplan.schemas.plan import Limits, Retry
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -373,3 +373,34 @@ async def test_a_frozen_upstream_delays_nobody_else():
     assert [a.outcome for a in bench.attempts] == ["overloaded", "ok", "ok", "ok"]
     first, second = upstreams.get("notes").requests
     assert second.timeout < first.timeout
+
+
+async def test_a_call_that_only_reads_is_repeatable_and_is_decided_again():
+    draft = simple()
+    write = draft.tool("dev", "notes", "put")
+    named = draft.tool("dev", "notes", "name_it")
+    for key in (write, named):
+        draft.capabilities[key] = draft.capabilities[key].model_copy(update={"effect": "write"})
+    retry = Retry(attempts=2, backoff_ms=1, idempotent=(named,))
+    draft.servers["notes"] = draft.servers["notes"].model_copy(update={"retry": retry})
+    bench = Bench(draft)
+    for name, repeatable in (("get_note", True), ("put", False), ("name_it", True)):
+        await bench.call("tools/call", {"name": name})
+        sent = bench.upstreams.get("notes").requests[-1]
+        assert sent.repeatable is repeatable
+        sent.before_retry()
+    draft.deny("all", named)
+    bench.active.swap(Snapshot(draft.bundle()))
+    with pytest.raises(RpcError, match="Unknown tool"):
+        sent.before_retry()
+
+
+async def test_a_breaker_that_is_open_is_said_with_the_time_that_is_left():
+    upstreams = FakeUpstreams()
+
+    async def fail(_):
+        raise UpstreamUnavailable("left alone", retry_after=12.3)
+
+    upstreams.serve("notes", fail)
+    error = await Bench(simple(), upstreams).error("tools/call", {"name": "get_note"})
+    assert error.data == {"reason": "upstream_unavailable", "server": "notes", "retry_after": 13}

@@ -8,7 +8,7 @@ from plans import publish, simple
 
 from meshplan.runtime import planfile
 from meshplan.schemas.bundle import PlanRefusedError, pack
-from meshplan.schemas.plan import Breaker, TunnelTransport
+from meshplan.schemas.plan import TunnelTransport
 from meshplan.schemas.store import object_path, pointer_path
 
 
@@ -53,7 +53,6 @@ def test_a_missing_plan_file_is_refused(tmp_path):
 
 CHANGES = {
     "transport": lambda draft: {"servers": with_server(draft, transport=TunnelTransport())},
-    "breaker": lambda draft: {"servers": with_server(draft, breaker=Breaker(failures=3, cooldown_ms=10))},
 }
 
 

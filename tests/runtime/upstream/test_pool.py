@@ -6,7 +6,7 @@ import pytest
 from meshplan.runtime.upstream import pool
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.runtime.upstream.port import UpstreamUnavailable
-from meshplan.schemas.plan import Literally
+from meshplan.schemas.plan import Breaker, Literally
 
 
 async def test_fifty_dead_servers_do_not_delay_the_start(kit, tmp_path):
@@ -100,3 +100,30 @@ async def test_an_error_in_the_body_is_not_wrapped(kit, tmp_path):
     with pytest.raises(ZeroDivisionError):
         async with open_upstreams({"s": kit.http_server(9)}, tmp_path):
             raise ZeroDivisionError
+
+
+async def test_a_replica_answers_for_a_server_that_is_not_there_and_the_breaker_is_seen(web, kit, tmp_path):
+    listener = await web.start(kit.Fixture().app())
+    alive = kit.http_server(listener.port)
+    transport = alive.transport.model_copy(update={"url": "http://127.0.0.1:9/mcp", "replicas": (alive.transport.url,)})
+    server = alive.model_copy(update={"transport": transport, "breaker": Breaker(failures=1, cooldown_ms=60_000)})
+    async with open_upstreams({"s": server}, tmp_path) as upstreams:
+        assert (await upstreams.get("s").request(kit.call("echo", n=1)))["futureField"] == {"n": 1}
+        health = upstreams.health()["s"]
+        assert (health.state, len(health.members)) == ("connected", 2)
+        before = upstreams.get("s")
+        await upstreams.replace({"s": server.model_copy(update={"breaker": None})})
+        assert upstreams.get("s") is before
+        assert (await before.request(kit.call("echo")))["resultType"] == "complete"
+        assert upstreams.health()["s"].breaker is None
+
+
+async def test_a_breaker_comes_and_goes_with_the_plan_over_the_same_connection(kit, tmp_path):
+    server = kit.stdio_server("modern")
+    async with open_upstreams({"s": server}, tmp_path) as upstreams:
+        pids = {(await upstreams.get("s").request(kit.call("seen")))["pid"]}
+        for breaker in (Breaker(failures=3, cooldown_ms=1000), None):
+            await upstreams.replace({"s": server.model_copy(update={"breaker": breaker})})
+            pids.add((await upstreams.get("s").request(kit.call("seen")))["pid"])
+            assert upstreams.health()["s"].breaker == (breaker and "closed")
+    assert len(pids) == 1
