@@ -22,6 +22,7 @@ check: .venv/check
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/mesh -f mesh.yaml.example validate --strict
 	$(BIN)/mesh -f mesh.yaml.example test --mutate --min-coverage 100
 	rm -rf build/dist && $(BIN)/python -m build --wheel --outdir build/dist . >build/wheel.log 2>&1 || (cat build/wheel.log; false)

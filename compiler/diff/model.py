@@ -109,6 +109,8 @@ class Change:
     widening: bool
     fingerprint: str
     acknowledged: str | None = None
+    patched: bool = False
+    """Whether it stands in an environment's patch."""
 
 
 @dataclass(frozen=True, slots=True)

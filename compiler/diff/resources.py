@@ -105,7 +105,7 @@ def _compared(before: Side, after: Side, subject: str, old: JsonValue, new: Json
     verb: Verb = "added" if old is None else "removed" if new is None else "changed"
     verdict: Verdict = verdict_on(subject, verb, details, old, new)
     side = before if new is None else after
-    place, _ = place_in(side.bundle, subject)
+    place, patched = place_in(side.bundle, subject)
     return Change(
         subject=subject,
         verb="redirected" if verdict.redirected else verb,
@@ -115,6 +115,7 @@ def _compared(before: Side, after: Side, subject: str, old: JsonValue, new: Json
         breaking=verdict.breaking,
         widening=verdict.widening,
         fingerprint=fingerprint(subject, old, new),
+        patched=patched,
     )
 
 

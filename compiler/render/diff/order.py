@@ -12,15 +12,26 @@ GUARDS = ("base:", "gate:", "invariant:", "policy:")
 
 
 def by_danger(changes: Iterable[AccessChange]) -> list[AccessChange]:
-    """Destructive, write, read; gained before lost; then by name."""
-    return sorted(changes, key=lambda c: (-EFFECTS.index(c.effect), not c.gained, c.capability, c.endpoint))
+    """What an environment's patch causes, for it is easily missed; destructive, write, read; gained before lost; by name."""
+    return sorted(
+        changes,
+        key=lambda c: (not is_patched(c), -EFFECTS.index(c.effect), not c.gained, c.capability, c.endpoint),
+    )
+
+
+def is_patched(change: AccessChange) -> bool:
+    """Whether an environment's patch has a part in it."""
+    return any(cause.kind == "environment patch" for causes in change.causes for cause in causes)
 
 
 def resources(changes: Iterable[Change]) -> list[Change]:
-    """What is about guards, what widens, what breaks, the rest; then by subject."""
-    return sorted(
-        changes, key=lambda c: (not c.subject.startswith(GUARDS), not c.widening, not c.breaking, c.subject, c.verb)
-    )
+    """What is about guards, of that what an environment's patch does; what widens, what breaks, the rest; by subject."""
+    return sorted(changes, key=_of_resource)
+
+
+def _of_resource(c: Change) -> tuple[bool, bool, bool, bool, str, str]:
+    guard = c.subject.startswith(GUARDS)
+    return not guard, guard and not c.patched, not c.widening, not c.breaking, c.subject, c.verb
 
 
 def definitions(changes: Iterable[LockChange]) -> list[LockChange]:
