@@ -13,8 +13,7 @@ from urllib.parse import quote_plus, urlencode
 
 import anyio
 import httpx2
-from mcp.shared.auth import OAuthToken
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from meshplan.runtime.identity.fetch import SECONDS, FetchError, check_url, http_client, read_json
 from meshplan.runtime.secrets import SecretError, Secrets
@@ -51,6 +50,14 @@ class AccessToken:
     until: float
 
 
+class _Granted(BaseModel):
+    """A successful answer (RFC 6749 5.1); anything but a bearer token is of no use."""
+
+    access_token: str
+    token_type: str = Field(pattern=r"(?i)\Abearer\z")
+    expires_in: int | None = None
+
+
 async def request_token(
     client: Client, secrets: Secrets, grant_type: str, parameters: Mapping[str, str], clock: Callable[[], float]
 ) -> AccessToken:
@@ -82,7 +89,7 @@ async def _post(url: str, form: str, headers: dict[str, str]) -> dict[str, Any]:
 
 def _read(answer: dict[str, Any], now: float) -> AccessToken:
     try:
-        granted = OAuthToken.model_validate(answer)
+        granted = _Granted.model_validate(answer)
     except ValidationError:
         code = answer.get("error")
         shown = f" with `{code}`" if isinstance(code, str) and _CODE.match(code) else ""
