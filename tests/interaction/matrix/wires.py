@@ -14,7 +14,7 @@ import httpx2
 
 MODERN, META = "2026-07-28", "io.modelcontextprotocol/"
 TASKS = "io.modelcontextprotocol/tasks"
-SECONDS = 6
+SECONDS = 30
 ROUNDS = 4
 TRIES, OK, CONFLICT = 50, 200, 409
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri", "tasks/get": "taskId"}
