@@ -32,7 +32,8 @@ from meshplan.runtime.errors import (
     unknown,
 )
 from meshplan.runtime.parked import Lot
-from meshplan.runtime.record import Attempt, Recorder
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.record import Attempt, Recorder, reason_of
 from meshplan.runtime.results import for_era, outward_uris
 from meshplan.runtime.rounds import Rounds
 from meshplan.runtime.seal import Sealer
@@ -52,6 +53,9 @@ from meshplan.schemas.plan import Retry
 
 Result = dict[str, Any] | bytes
 """A result object, or one that is serialised already."""
+
+MAX_METHOD = 100
+"""How much of a method's name is recorded of a request that never became a call."""
 
 NO_COMPLETION: dict[str, Any] = {"completion": {"values": [], "total": 0, "hasMore": False}}
 
@@ -83,7 +87,7 @@ class Invoker:
             result, outcome = await self._run(snapshot, call, trace)
         except RpcError as error:
             outcome = _failed(error)
-            trace.reason = error.why if isinstance(error, RefusedError) else trace.reason
+            trace.reason = trace.reason if isinstance(error, RelayedError) else reason_of(error)
             raise
         except get_cancelled_exc_class():
             outcome = "cancelled"
@@ -102,12 +106,24 @@ class Invoker:
         except RpcError:
             return False
 
-    def turn_away(self, endpoint: str, why: str, outcome: Outcome = "unauthenticated") -> None:
-        """Record a request that never became a call: without a valid credential, or with a head that is refused."""
+    def turn_away(
+        self,
+        endpoint: str,
+        why: str,
+        outcome: Outcome = "unauthenticated",
+        caller: Caller | None = None,
+        method: str = "",
+    ) -> None:
+        """Record a request that never became a call: without a valid credential, or one that cannot be read."""
         now = self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
         snapshot = self._active.snapshot
         digest = snapshot.digest if snapshot else None
-        self._record(Attempt(now, digest, endpoint, None, "", outcome, 0.0, reason=why))
+        who = ":".join(caller.owner) if caller else None
+        self._record(Attempt(now, digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why))
+
+    def refuse(self, endpoint: str, caller: Caller, error: RpcError, method: str = "") -> None:
+        """Record a request of a known caller that is refused before it became a call."""
+        self.turn_away(endpoint, reason_of(error), _failed(error), caller, method)
 
     async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> tuple[Result, Outcome]:
         if snapshot is None:

@@ -12,7 +12,29 @@ from typing import Any, TextIO
 
 import msgspec
 
-from meshplan.runtime.errors import Outcome
+from meshplan.runtime.errors import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    Outcome,
+    RefusedError,
+    RpcError,
+)
+from meshplan.runtime.protocol import MISSING_REQUIRED_CLIENT_CAPABILITY, UNSUPPORTED_PROTOCOL_VERSION
+from meshplan.runtime.shapes import members, text
+
+_REASONS: Mapping[int, str] = {
+    PARSE_ERROR: "not_json",
+    INVALID_REQUEST: "invalid_request",
+    METHOD_NOT_FOUND: "method_not_found",
+    INVALID_PARAMS: "invalid_params",
+    HEADER_MISMATCH: "header_mismatch",
+    MISSING_REQUIRED_CLIENT_CAPABILITY: "missing_client_capability",
+    UNSUPPORTED_PROTOCOL_VERSION: "unsupported_version",
+}
+"""The reason of an error that names none of its own."""
 
 
 def new_id() -> str:
@@ -42,6 +64,14 @@ class Attempt:
     drift: str | None = None
     call: str = field(default_factory=new_id)
     decision: str = field(default_factory=new_id)
+
+
+def reason_of(error: RpcError) -> str:
+    """Why the mesh itself refused, as it is recorded: the precise code, also where the caller sees a vaguer one."""
+    if isinstance(error, RefusedError):
+        return error.why
+    told = text((members(error.data) or {}).get("reason"))
+    return told or _REASONS.get(error.code, "refused")
 
 
 Say = Callable[[str, Mapping[str, Any]], None]

@@ -24,7 +24,7 @@ def normalise(uri: str) -> str:
     """The one spelling: scheme (and host, in schemes that have hosts) in lower case, escapes canonical, no dot segments.
 
     Raises ``UriRefusedError`` for text that is no absolute URI, for blanks, control characters and backslashes, for a
-    broken percent sign, and where a ``..`` would remain hidden behind an encoded slash.
+    broken percent sign or an encoded NUL, and where a ``..`` would remain hidden behind an encoded slash.
     """
     if len(uri) > MAX_URI or _UNSAFE.search(uri) or not _SCHEME.match(uri):
         raise UriRefusedError("not an absolute URI")
@@ -54,6 +54,8 @@ def _canonical_escape(found: re.Match[str]) -> str:
     if digits is None:
         raise UriRefusedError("a broken percent sign")
     char = chr(int(digits, 16))
+    if char == "\0":
+        raise UriRefusedError("an encoded NUL")
     return char if char in _UNRESERVED else "%" + digits.upper()
 
 

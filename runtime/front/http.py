@@ -30,6 +30,7 @@ from meshplan.runtime.status import Status
 
 MAX_NAME = 100
 """How much of an endpoint's name a record of a refusal keeps."""
+_BODY_REASONS = {408: "slow_body", 413: "body_too_large", 499: "client_left"}
 _BODY_ERRORS = {408: "the body took too long", 413: "the body is too large", 499: "the client left"}
 
 
@@ -107,6 +108,7 @@ class HttpFront:
                 body = await read_body(visit.receive, visit.headers.get("content-length"), limit)
         except BodyError as error:
             why = RpcError(INVALID_REQUEST, _BODY_ERRORS[error.status])
+            self.desk.invoker.turn_away(visit.endpoint, _BODY_REASONS[error.status], "invalid", visit.caller)
             await respond(visit.send, error.status, jsonrpc.error_text(None, why), headers={"connection": "close"})
             return
         if is_legacy:

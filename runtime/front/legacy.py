@@ -107,9 +107,8 @@ async def _subscribe(desk: Desk, session: Session, caller: Caller, params: Mappi
     async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
         await held.hold(uri, desk.outward(session.endpoint, server), upstream, upstream_uri, seconds)
 
-    if "subscribe" not in _resources(desk, session):
-        raise method_not_found(SUBSCRIBE)
-    call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=hold)
+    held_here = hold if "subscribe" in _resources(desk, session) else None
+    call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=held_here)
     await desk.invoker.invoke(call)
     return {}
 
@@ -159,7 +158,9 @@ def notice(session: Session, message: jsonrpc.Notification | jsonrpc.Response) -
 async def batch(desk: Desk, session: Session, caller: Caller, elements: list[Any], channel: Channel) -> bytes | None:
     """Answer a JSON-RPC batch, each element on its own; ``None`` where nothing in it wants an answer."""
     if session.version != BATCHES or not 0 < len(elements) <= MAX_BATCH:
-        return jsonrpc.error_text(None, RpcError(INVALID_REQUEST, "the body is not one JSON-RPC message"))
+        error = RpcError(INVALID_REQUEST, "the body is not one JSON-RPC message")
+        desk.invoker.refuse(session.endpoint, caller, error)
+        return jsonrpc.error_text(None, error)
     answers: dict[int, bytes] = {}
 
     async def one(place: int, request: jsonrpc.Request) -> None:
@@ -172,6 +173,7 @@ async def batch(desk: Desk, session: Session, caller: Caller, elements: list[Any
             try:
                 message = jsonrpc.message(element)
             except jsonrpc.EnvelopeError as error:
+                desk.invoker.refuse(session.endpoint, caller, error)
                 answers[place] = jsonrpc.error_text(error.id, error)
                 continue
             if isinstance(message, jsonrpc.Request):

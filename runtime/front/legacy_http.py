@@ -25,8 +25,8 @@ SESSION_HEADER = "mcp-session-id"
 LAST_EVENT_HEADER = "last-event-id"
 FIRST_WITH_PRIMING = "2025-11-25"
 """The revision from which on streams begin with an empty event, and may be closed before their end (SEP-1699)."""
-_NO_SESSION = RpcError(INVALID_REQUEST, "the session id is missing")
-_GONE = RpcError(INVALID_REQUEST, "there is no such session")
+_NO_SESSION = RpcError(INVALID_REQUEST, "the session id is missing", {"reason": "no_session"})
+_GONE = RpcError(INVALID_REQUEST, "there is no such session", {"reason": "no_such_session"})
 _NO_EVENT = RpcError(INVALID_REQUEST, "the stream cannot be resumed from this event", {"reason": "event_gone"})
 _STATUS = {OVERLOADED: 429, NOT_READY: 503}
 
@@ -51,8 +51,11 @@ class Visit:
         snapshot = self.desk.active.snapshot
         return snapshot.plan.runtime.limits.stream_ms / 1000 if snapshot else 0
 
-    async def refuse(self, status: int, error: RpcError, number: jsonrpc.RequestId | None = None) -> None:
-        """Answer with an error response."""
+    async def refuse(
+        self, status: int, error: RpcError, number: jsonrpc.RequestId | None = None, *, asked: str = ""
+    ) -> None:
+        """Answer with an error response, and record it; ``asked`` is the JSON-RPC method, where that is known."""
+        self.desk.invoker.refuse(self.endpoint, self.caller, error, asked)
         await respond(self.send, status, jsonrpc.error_text(number, error), headers=refusal_headers(error))
 
     async def session(self) -> Session | None:
@@ -109,7 +112,7 @@ async def post(visit: Visit, body: bytes) -> None:
         wanted = RpcError(
             HEADER_MISMATCH, f"header `{MCP_PROTOCOL_VERSION_HEADER}` does not match the request's `_meta`"
         )
-        await visit.refuse(400, wanted, message.id)
+        await visit.refuse(400, wanted, message.id, asked=message.method)
     elif isinstance(message, jsonrpc.Request) and message.method == "initialize":
         await _initialize(visit, message)
     elif (session := await visit.session()) is not None:
@@ -130,7 +133,7 @@ async def _initialize(visit: Visit, request: jsonrpc.Request) -> None:
         session.id = await desk.tokens.make(keys, sessions.worker, session)
         sessions.add(session)
     except RpcError as error:
-        await visit.refuse(_STATUS.get(error.code, 200), error, request.id)
+        await visit.refuse(_STATUS.get(error.code, 200), error, request.id, asked=request.method)
         return
     except SecretError:
         await visit.refuse(503, RpcError(NOT_READY, "no session can be opened", {"reason": "seal_key"}), request.id)

@@ -45,6 +45,7 @@ async def post(
     try:
         message = jsonrpc.message(jsonrpc.parse(body, desk.json_depth))
     except jsonrpc.EnvelopeError as error:
+        desk.invoker.refuse(endpoint, caller, error)
         await respond(send, 400, jsonrpc.error_text(error.id, error))
         return
     match message:
@@ -54,6 +55,7 @@ async def post(
             await _notification(headers[MCP_PROTOCOL_VERSION_HEADER], send)
         case jsonrpc.Response():
             error = RpcError(INVALID_REQUEST, "this revision asks clients nothing, so there is nothing to answer")
+            desk.invoker.refuse(endpoint, caller, error)
             await respond(send, 400, jsonrpc.error_text(None, error))
 
 
@@ -79,6 +81,7 @@ async def _request(
     try:
         envelope = read_envelope(request.method, request.params, headers)
     except RpcError as error:
+        desk.invoker.refuse(endpoint, caller, error, request.method)
         await respond(send, status_of(error), jsonrpc.error_text(request.id, error))
         return
 

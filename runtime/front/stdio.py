@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -66,6 +67,7 @@ class StdioFront:
                 return
             message = jsonrpc.message(value)
         except jsonrpc.EnvelopeError as error:
+            self._record(error)
             await self._write(jsonrpc.error_text(error.id, error))
             return
         if not isinstance(message, jsonrpc.Request):
@@ -87,6 +89,7 @@ class StdioFront:
     async def _modern_request(self, request: jsonrpc.Request, group: anyio.abc.TaskGroup) -> None:
         if request.id in self._running:
             error = RpcError(INVALID_REQUEST, "a request with this id is running")
+            self._record(error, request.method)
             await self._write(jsonrpc.error_text(request.id, error))
             return
         self._running[request.id] = anyio.CancelScope()
@@ -103,8 +106,17 @@ class StdioFront:
         finally:
             del self._running[request.id]
 
+    def _record(self, error: RpcError, method: str = "") -> None:
+        """A refusal that no call stands for; where there is no plan, there is no caller either."""
+        with suppress(RpcError):
+            self._desk.invoker.refuse(self._endpoint, self._desk.local_caller(), error, method)
+
     async def _modern_result(self, request: jsonrpc.Request) -> Result:
-        envelope = read_envelope(request.method, request.params)
+        try:
+            envelope = read_envelope(request.method, request.params)
+        except RpcError as error:
+            self._record(error, request.method)
+            raise
         caller = self._desk.local_caller()
         if request.method == modern.LISTEN:
             return await modern.listen(self._desk, self._endpoint, caller, request, self._write)
@@ -122,6 +134,7 @@ class StdioFront:
                 group.start_soon(legacy.tell_changes, *stream)
                 await self._write(jsonrpc.result_text(request.id, result))
         except RpcError as error:
+            self._record(error, request.method)
             await self._write(jsonrpc.error_text(request.id, error))
 
     def _initialize(self, caller: Caller, request: jsonrpc.Request) -> tuple[Session, dict[str, Any]]:

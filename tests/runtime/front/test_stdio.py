@@ -141,7 +141,7 @@ async def test_cancelled_requests_get_no_answer_and_others_run_meanwhile(era):
         last = await pipes.ask(make("tools/list", {}, "last"))
     assert (quick["id"], last["id"]) == ("quick", "last")
     assert again["error"]["message"] == "a request with this id is running"
-    assert sorted(a.outcome for a in pipes.attempts) == ["cancelled", "ok", "ok"]
+    assert sorted(a.outcome for a in pipes.attempts) == ["cancelled", "invalid", "ok", "ok"]
 
 
 async def test_a_question_is_asked_on_the_pipe():

@@ -166,7 +166,7 @@ async def test_a_client_that_lost_its_connection_fetches_the_rest_with_get():
     assert data_of(again.text) == data_of(rest.text)
     assert (foreign.status_code, gone.status_code) == (400, 400)
     assert gone.json()["error"]["data"] == {"reason": "event_gone"}
-    assert [attempt.outcome for attempt in found.attempts] == ["ok"]
+    assert [attempt.outcome for attempt in found.attempts] == ["ok", "invalid", "invalid"]
 
 
 @pytest.mark.parametrize(("version", "closed"), [("2025-11-25", True), ("2025-06-18", False)])
