@@ -63,7 +63,12 @@ async def respond(
 ) -> bytes | None:
     """The response to one request, success or error, serialised; ``None`` once it was cancelled."""
     try:
-        with session.begin(request.id):
+        scope = session.begin(request.id)
+    except RpcError as error:
+        desk.invoker.refuse(session.endpoint, caller, error, request.method)
+        return jsonrpc.error_text(request.id, error)
+    try:
+        with scope:
             try:
                 return jsonrpc.result_text(request.id, await _answer(desk, session, caller, request, channel))
             finally:
