@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix conformance bench fuzz oracle schemas docs clean bench-search
+.PHONY: up test check fix conformance bench fuzz oracle schemas docs clean bench-search bench-decide decisions
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -53,6 +53,9 @@ bench-search: .venv/test
 bench-data: .venv/test
 	$(BIN)/python bench/data_path.py
 
+bench-decide: .venv/test
+	$(BIN)/python bench/decide.py
+
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py
 
@@ -61,6 +64,12 @@ oracle: SEED ?= $(shell date +%s)
 oracle: .venv/test
 	@echo "seed $(SEED)"
 	MESH_ORACLE=1000 $(BIN)/python -m pytest -q -s --timeout 0 --hypothesis-seed $(SEED) tests/compiler/diff/test_oracle.py
+
+# The indexed decision against its plain definition on 50,000 random (mesh, principal, call) triples
+decisions: SEED ?= $(shell date +%s)
+decisions: .venv/test
+	@echo "seed $(SEED)"
+	MESH_DECISIONS=50000 $(BIN)/python -m pytest -q -s --timeout 0 --hypothesis-seed $(SEED) -k as_many tests/schemas/test_decide.py
 
 clean:
 	rm -rf .venv .mesh build

@@ -34,9 +34,11 @@ class Principal:
     @property
     def delegated(self) -> bool:
         """A user who acts through an agent is both, and both must be allowed."""
-        return any(s.startswith("user:") for s in self.subjects) and any(
-            s.startswith(_AGENT_KINDS) for s in self.subjects
-        )
+        user = agent = False
+        for subject in self.subjects:
+            user = user or subject.startswith("user:")
+            agent = agent or subject.startswith(_AGENT_KINDS)
+        return user and agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,11 @@ class Verdict:
 
 
 class _Term(NamedTuple):
-    """One rule that speaks about a capability: its id, the roles that hold it, and its condition."""
+    """One rule that speaks about a capability: the roles that hold it, its condition, and the verdict that it gives."""
 
-    rule: str
     held_by: frozenset[str]
     when: Program | None
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +189,19 @@ class Decider:
 
 
 class _Env:
-    """What conditions see; built at most once a decision. ``arguments`` ``None``: not known yet."""
+    """What conditions see; each part is built at most once a decision. ``arguments`` ``None``: not known yet."""
+
+    __slots__ = ("_principal", "_values", "arguments")
 
     def __init__(self, principal: Principal, arguments: Mapping[str, Any] | None) -> None:
         self._principal = principal
         self.arguments = arguments
-        self._values: dict[str, Any] | None = None
+        self._values: dict[str, Any] = {"args": arguments or {}}
 
-    def values(self) -> dict[str, Any]:
-        if self._values is None:
-            self._values = {"args": self.arguments or {}, "principal": principal_value(self._principal)}
+    def values(self, when: Program) -> dict[str, Any]:
+        """What this condition reads, and maybe more."""
+        if "principal" in when.variables and "principal" not in self._values:
+            self._values["principal"] = principal_value(self._principal)
         return self._values
 
     def open(self, when: Program) -> bool:
@@ -227,28 +232,35 @@ def _judge(
     denied = _deny(terms, roles, env)
     if denied is not None:
         return denied
-    wanted = BOTH_SIDES if principal.delegated else 0
-    covered, first = 0, None
+    for term in terms.allows:
+        if not term.held_by.isdisjoint(roles) and _lets(term, env):
+            both = not principal.delegated or _covered(terms, roles, env) == BOTH_SIDES
+            return term.verdict if both else NO_ALLOW
+    return NO_ALLOW
+
+
+def _lets(term: _Term, env: _Env) -> bool:
+    when = term.when
+    return when is None or env.open(when) or allow_matches(when, env.values(when))
+
+
+def _covered(terms: _Terms, roles: Mapping[str, int], env: _Env) -> int:
+    """The sides for which some allow speaks."""
+    covered = 0
     for term in terms.allows:
         held = term.held_by.intersection(roles)
-        if not held or (
-            term.when is not None and not env.open(term.when) and not allow_matches(term.when, env.values())
-        ):
-            continue
-        first = first or term.rule
-        for role in held:
-            covered |= roles[role]
-    if first is None or covered & wanted != wanted:
-        return NO_ALLOW
-    return Verdict(allowed=True, code="allowed", rule=first)
+        if held and _lets(term, env):
+            for role in held:
+                covered |= roles[role]
+    return covered
 
 
 def _deny(terms: _Terms, roles: Mapping[str, int], env: _Env) -> Verdict | None:
     for term in terms.denies:
-        if term.held_by.isdisjoint(roles):
-            continue
-        if term.when is None or (not env.open(term.when) and deny_matches(term.when, env.values())):
-            return Verdict(allowed=False, code="denied_by_rule", rule=term.rule)
+        if not term.held_by.isdisjoint(roles):
+            when = term.when
+            if when is None or (not env.open(when) and deny_matches(when, env.values(when))):
+                return term.verdict
     return None
 
 
@@ -273,7 +285,11 @@ class _Rules:
                 held.setdefault(rule, set()).add(role)
         self._rules = access.rules
         self.terms = {
-            rule_id: _Term(rule_id, frozenset(held.get(rule_id, ())), None if rule.when is None else load(rule.when))
+            rule_id: _Term(
+                frozenset(held.get(rule_id, ())),
+                None if rule.when is None else load(rule.when),
+                _verdict(rule_id, rule),
+            )
             for rule_id, rule in access.rules.items()
         }
 
@@ -292,6 +308,12 @@ class _Rules:
                 if capability in capabilities:
                     into.setdefault(capability, []).append(self.terms[rule_id])
         return {c: _Terms(tuple(allows.get(c, ())), tuple(denies.get(c, ()))) for c in capabilities}
+
+
+def _verdict(rule_id: str, rule: Rule) -> Verdict:
+    """What is said where this rule decides."""
+    allowed = rule.effect == "allow"
+    return Verdict(allowed=allowed, code="allowed" if allowed else "denied_by_rule", rule=rule_id)
 
 
 _LiveRule = tuple[bool, tuple[str, ...], _Term]
