@@ -1,0 +1,34 @@
+"""Makes the helpers of these and of the runtime's tests importable, and starts the runtime under attack once a module."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "runtime")]
+
+
+@contextmanager
+def _attacked(tmp_path_factory):
+    import wires
+
+    with wires.mesh(tmp_path_factory.mktemp("mesh")) as mesh:
+        yield mesh
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory):
+    """A runtime as a process of its own, with a client that behaves and never stops calling."""
+    with _attacked(tmp_path_factory) as mesh:
+        yield mesh
+
+
+@pytest.fixture
+def mesh(attacked):
+    """The same; after each attack the client that behaves must have got on, and memory must be what it was."""
+    before = attacked.friend.begin()
+    yield attacked
+    attacked.friend.got_on(since=before)
+    assert attacked.memory() - attacked.memory_at_start < attacked.MAX_GROWTH
