@@ -33,13 +33,14 @@ LIVE_PAGES = 50
 
 async def answer(view: View, call: Call, upstreams: Upstreams) -> bytes:
     """The serialised result of one of the list methods, for what this caller may see."""
-    if call.params.get("cursor") is not None:
-        raise invalid("the cursor is not one of ours", "invalid_cursor")
     kind = LIST_KINDS[call.method]
-    parts = [view.listing(kind)]
-    if kind == "resource" and view.index.live:
-        parts.extend(await _live(view, call, upstreams))
-    return list_result(view.index.name, LIST_FIELD[kind], b",".join(filter(None, parts)), legacy=call.legacy)
+    try:
+        page, cursor = view.listing(kind).page(call.params.get("cursor"))
+    except LookupError:
+        raise invalid("the cursor is not one of this list as it is now", "invalid_cursor") from None
+    if kind == "resource" and view.index.live and cursor is None:
+        page = b",".join(filter(None, (page, *await _live(view, call, upstreams))))
+    return list_result(view.index.name, LIST_FIELD[kind], page, cursor, legacy=call.legacy)
 
 
 async def _live(view: View, call: Call, upstreams: Upstreams) -> list[bytes]:

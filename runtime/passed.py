@@ -50,7 +50,7 @@ def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy
         found["resultType"] = _COMPLETE
     if unstamp:
         del found["resultType"]
-    if read and outcome == "ok":
+    if read and head.result_type in (None, "complete"):
         found.setdefault("ttlMs", _TTL)
         found["cacheScope"] = _PRIVATE
     return _encode(found), outcome

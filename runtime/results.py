@@ -31,12 +31,12 @@ def own_envelope(endpoint: str) -> dict[str, Any]:
     }
 
 
-def list_result(endpoint: str, field: str, items: bytes, *, legacy: bool) -> bytes:
-    """A list result around definitions that are serialised already."""
-    head = b'{"' + field.encode() + b'":[' + items + b"]"
-    if legacy:
-        return head + b"}"
-    return head + b"," + json.dumps(own_envelope(endpoint), separators=(",", ":")).encode()[1:]
+def list_result(endpoint: str, field: str, items: bytes, cursor: str | None, *, legacy: bool) -> bytes:
+    """A list result around definitions that are serialised already; ``cursor`` leads to the next page."""
+    own = {} if legacy else own_envelope(endpoint)
+    more = own if cursor is None else {"nextCursor": cursor, **own}
+    tail = b"," + json.dumps(more, separators=(",", ":")).encode()[1:] if more else b"}"
+    return b'{"%b":[%b]%b' % (field.encode(), items, tail)
 
 
 def for_era(method: str, result: dict[str, Any], *, legacy: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from meshplan.runtime.index import EndpointIndex, build_index
+from meshplan.runtime.pages import Pages, paginate
 from meshplan.runtime.principal import Keyring
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import Kind
@@ -17,6 +18,7 @@ from meshplan.schemas.decide import NOT_OFFERED, Decider, Principal, Verdict
 
 _CACHED = 1024
 _VERDICTS = 16_384
+_LISTS_KEPT = 256
 _LISTS: Mapping[str, tuple[Kind, ...]] = {
     "tools": ("tool",),
     "prompts": ("prompt",),
@@ -37,7 +39,7 @@ class Snapshot:
         self._standing = lru_cache(_CACHED)(self._decider.standing)
         self._visible = lru_cache(_CACHED)(self._find_visible)
         self._settled = lru_cache(_VERDICTS)(self._settle)
-        self._joined = lru_cache(_CACHED)(self._join)
+        self._joined = lru_cache(_LISTS_KEPT)(self._join)
 
     def view(self, endpoint: str, principal: Principal, today: date) -> View | None:
         """What one principal has at one endpoint, or ``None`` where there is no such endpoint."""
@@ -77,15 +79,17 @@ class Snapshot:
         """The verdict on one live resource, by normalised upstream URI."""
         return self._decider.decide_live(endpoint, principal, self.standing(principal, today), server, uri)
 
-    def listing(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> bytes:
-        """The visible definitions of a kind, serialised and joined by commas, in the endpoint's order."""
+    def listing(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> Pages:
+        """The visible definitions of a kind, serialised, in the endpoint's order."""
         return self._joined(endpoint, kind, visible)
 
     def _find_visible(self, endpoint: str, principal: Principal, today: date) -> frozenset[str]:
         return self._decider.visible(endpoint, principal, self.standing(principal, today))
 
-    def _join(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> bytes:
-        return b",".join(text for capability, text in self.endpoints[endpoint].listed[kind] if capability in visible)
+    def _join(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> Pages:
+        found = [one for one in self.endpoints[endpoint].listed[kind] if one[0] in visible]
+        bound = (self.digest, endpoint, kind, *sorted(capability for capability, _ in found))
+        return paginate((text for _, text in found), bound)
 
 
 @dataclass(slots=True)
@@ -115,7 +119,7 @@ class View:
             return NOT_OFFERED
         return self.snapshot.decide_live(self.index.name, self.principal, self.today, server, uri)
 
-    def listing(self, kind: Kind) -> bytes:
+    def listing(self, kind: Kind) -> Pages:
         """The definitions of a kind that this principal may see."""
         visible = self.snapshot.visible(self.index.name, self.principal, self.today)
         return self.snapshot.listing(self.index.name, kind, visible)
@@ -132,7 +136,7 @@ def _shown(view: View | None, kinds: tuple[Kind, ...]) -> list[Any]:
     live: tuple[Any, ...] = ()
     if "resource" in kinds and view.index.live:
         live = (view.index.live, [rule.live for rule in view.snapshot.plan.access.rules.values()])
-    return [[view.listing(kind) for kind in kinds], live]
+    return [[b",".join(view.listing(kind).parts) for kind in kinds], live]
 
 
 def _own_version() -> str:

@@ -108,7 +108,7 @@ class Exchange:
         self._headers = dict(headers or {})
         self._streaming = False
         self._done = False
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
 
     @property
     def streaming(self) -> bool:

@@ -16,6 +16,7 @@ from meshplan.runtime.front.guard import accepts, prefers
 from meshplan.runtime.front.session import Session
 from meshplan.runtime.front.sessions import Passed, Sessions
 from meshplan.runtime.front.streams import Reader, Stream
+from meshplan.runtime.front.watch import Watch
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import MCP_PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION_META_KEY
 from meshplan.runtime.secrets import SecretError
@@ -163,14 +164,18 @@ async def _answer(visit: Visit, session: Session, request: jsonrpc.Request) -> N
     await stream.attach(reader)
     if prefers(visit.headers, EVENTS, JSON):
         await stream.begin()
+    watch = Watch(lambda: _watched(visit, stream, reader))
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_attend, visit, stream, reader)
-            group.start_soon(_keep_alive, stream, reader)
-            await stream.finish(await legacy.respond(visit.desk, session, visit.caller, request, stream))
-            group.cancel_scope.cancel()
+        await stream.finish(await legacy.respond(visit.desk, session, visit.caller, request, stream))
     finally:
         session.streams.close(stream)
+        await watch.end()
+
+
+async def _watched(visit: Visit, stream: Stream, reader: Reader) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_attend, visit, stream, reader)
+        group.start_soon(_keep_alive, stream, reader)
 
 
 def _reader(visit: Visit, session: Session) -> Reader:

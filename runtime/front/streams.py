@@ -53,7 +53,7 @@ class Stream:
         self.detached_at: float | None = None
         self._reader: Reader | None = None
         self._last, self._lost, self._primed = 0, 0, False
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
 
     @property
     def reader(self) -> Reader | None:

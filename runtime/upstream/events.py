@@ -12,7 +12,10 @@ class EventTooLargeError(Exception):
 
 
 class EventReader:
-    """Give it chunks, get the data of each whole event; ``limit`` bounds one event in bytes."""
+    """Give it chunks, get the data of each whole event that has any; ``limit`` bounds one event in bytes.
+
+    An event without data only gives its id (SEP-1699).
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -42,8 +45,9 @@ class EventReader:
 
     def _line(self, line: bytes, found: list[bytes]) -> None:
         if not line:
-            if self._data:
-                found.append(b"\n".join(self._data))
+            data = b"\n".join(self._data)
+            if data:
+                found.append(data)
             self._data, self._size = [], 0
         elif line.startswith(b"data:"):
             data = line[6:] if line[5:6] == b" " else line[5:]
