@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
@@ -27,6 +28,7 @@ from meshplan.runtime.identity.local import LOCAL_FILE, LocalSecretError, ensure
 from meshplan.runtime.identity.metadata import ENDPOINTS
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, activate
@@ -76,31 +78,48 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = _read(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
-    drift = DriftWatch(active, say)
+    drift, book = DriftWatch(active, say), Book(source.root, active, say)
 
     def on_list_changed(server: str, method: str) -> None:
         active.upstream_changed(server, method)
         drift.due(server)
 
     async with (
+        _closing(book),
         open_upstreams({}, source.root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         open_lot() as lot,
         anyio.create_task_group() as tasks,
     ):
         if bundle is not None:
             desired.digest = bundle.digest
-            await activate(bundle, None, active, upstreams)
+            await _first(bundle, active, upstreams, book)
         elif source.store is not None:
-            follower = Follower(source.store, source.channel, active, upstreams, desired, say)
+            follower = Follower(source.store, source.channel, active, upstreams, desired, say, prepare=book.prepare)
             await follower.look()
             tasks.start_soon(follower.run)
         sealer = Sealer(Secrets(source.root))
-        invoker = Invoker(active, upstreams, log_to(say), sealer=sealer, lot=lot, drift=drift)
+        invoker = Invoker(active, upstreams, log_to(say), sealer=sealer, lot=lot, drift=drift, ledger=book)
         tasks.start_soon(drift.run, upstreams)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
         yield Running(active, upstreams, desired, desk, drift)
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _closing(book: Book) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(book.close)
+
+
+async def _first(bundle: Bundle, active: Active, upstreams: Upstreams, book: Book) -> None:
+    try:
+        await activate(bundle, None, active, upstreams, book.prepare)
+    except PlanRefusedError as error:
+        raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
 
 
 def _read(path: Path) -> Bundle:

@@ -31,6 +31,8 @@ from meshplan.runtime.errors import (
     unavailable,
     unknown,
 )
+from meshplan.runtime.ledger.notes import size_of
+from meshplan.runtime.ledger.port import Ledger
 from meshplan.runtime.parked import Lot
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
@@ -72,10 +74,11 @@ class Invoker:
         sealer: Sealer | None = None,
         lot: Lot | None = None,
         drift: DriftWatch | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._active, self._upstreams, self._record = active, upstreams, record
         sealer = sealer or Sealer()
-        self._drift, self._tasks = drift, Tasks(sealer)
+        self._drift, self._tasks, self._ledger = drift, Tasks(sealer), ledger
         self._rounds = Rounds(self._again, sealer, lot)
         self._crowd = Crowd()
 
@@ -83,7 +86,10 @@ class Invoker:
         """Answer one request; raises ``RpcError``. Whatever happens, one attempt is recorded."""
         snapshot, trace, started = self._active.snapshot, Trace(), time.monotonic()
         outcome: Outcome = "unknown"
+        trace.started = started
         try:
+            if self._ledger is not None and (room := self._ledger.admit()) is not None:
+                await room
             result, outcome = await self._run(snapshot, call, trace)
         except RpcError as error:
             outcome = _failed(error)
@@ -93,7 +99,10 @@ class Invoker:
             outcome = "cancelled"
             raise
         finally:
-            self._record(self._attempt(snapshot, call, trace, outcome, time.monotonic() - started))
+            attempt = self._attempt(snapshot, call, trace, outcome, time.monotonic() - started)
+            self._record(attempt)
+            if self._ledger is not None:
+                self._ledger.outcome(attempt, call, trace)
         return result
 
     def permits(self, call: Call) -> bool:
@@ -119,7 +128,10 @@ class Invoker:
         snapshot = self._active.snapshot
         digest = snapshot.digest if snapshot else None
         who = ":".join(caller.owner) if caller else None
-        self._record(Attempt(now, digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why))
+        attempt = Attempt(now, digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why)
+        self._record(attempt)
+        if self._ledger is not None:
+            self._ledger.outcome(attempt)
 
     def refuse(self, endpoint: str, caller: Caller, error: RpcError, method: str = "") -> None:
         """Record a request of a known caller that is refused before it became a call."""
@@ -129,6 +141,7 @@ class Invoker:
         if snapshot is None:
             raise not_ready()
         view = self._view(snapshot, call)
+        trace.subjects = view.principal.subjects
         with self._crowd.caller(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
             if call.method in lists.LIST_KINDS:
                 return await lists.answer(view, call, self._upstreams), "ok"
@@ -205,6 +218,12 @@ class Invoker:
                 repeatable=_repeatable(view, call, trace, retry),
                 before_retry=partial(self._rounds.check_again, call, target),
             )
+        if self._ledger is not None:
+            trace.server = target.server
+            intent = self._attempt(view.snapshot, call, trace, "unknown", 0.0)
+            if (written := self._ledger.intent(intent, call, trace, target)) is not None:
+                await written
+        trace.sent = time.monotonic()
         try:
             upstream = self._upstreams.get(target.server)
             if call.hold is not None and target.upstream_uri is not None:
@@ -221,6 +240,10 @@ class Invoker:
             raise unavailable(target.server, "it is being replaced") from None
         except UpstreamFailure as error:
             raise unavailable(target.server, str(error)) from None
+        finally:
+            trace.upstream = time.monotonic() - trace.sent
+        if self._ledger is not None:
+            trace.received_bytes = size_of(result)
         if call.method in TASK_METHODS or (tasks and passed.makes_task(result)):
             tree = passed.read(result) if isinstance(result, bytes) else result
             result = await self._tasks.outward(view, call, target, trace, tree)
@@ -246,6 +269,7 @@ class Invoker:
             rule=trace.rule,
             drift=trace.drift,
             call=trace.call or call.id,
+            decision=trace.decision,
         )
 
 

@@ -16,6 +16,7 @@ from meshplan.runtime.record import Say
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
+from meshplan.schemas.plan import Plan
 from meshplan.schemas.store import Pointer, pointer_path, read_pointer
 
 POLL = 0.2
@@ -23,11 +24,18 @@ POLL = 0.2
 RETRY = 2.0
 """Seconds until a refused plan is tried again: an object that was missing may have arrived."""
 
+Prepare = Callable[[Plan], None]
+"""Makes ready what a plan needs besides its servers; raises ``PlanRefusedError``."""
+
 _Mark = tuple[int, int, int] | None
 
 
-async def activate(bundle: Bundle, seq: int | None, active: Active, upstreams: Upstreams) -> None:
+async def activate(
+    bundle: Bundle, seq: int | None, active: Active, upstreams: Upstreams, prepare: Prepare | None = None
+) -> None:
     """Index a verified plan and serve it; calls that are under way keep the servers that they run on."""
+    if prepare is not None:
+        await anyio.to_thread.run_sync(prepare, bundle.plan)
     snapshot = await anyio.to_thread.run_sync(partial(Snapshot, bundle, seq))
     await upstreams.replace(snapshot.plan.servers)
     active.swap(snapshot)
@@ -45,9 +53,11 @@ class Follower:
         desired: Desired,
         say: Say,
         now: Callable[[], float] = time.monotonic,
+        prepare: Prepare | None = None,
     ) -> None:
         self._store, self._channel = store, channel
         self._active, self._upstreams, self._desired, self._say, self._now = active, upstreams, desired, say, now
+        self._prepare = prepare
         self._mark: _Mark = None
         self._again = 0.0
 
@@ -90,7 +100,7 @@ class Follower:
             return
         _check_order(pointer, current)
         published = await anyio.to_thread.run_sync(planfile.from_store, self._store, self._channel, text)
-        await activate(published.bundle, pointer.seq, self._active, self._upstreams)
+        await activate(published.bundle, pointer.seq, self._active, self._upstreams, self._prepare)
         self._desired.refused = None
         self._say("plan", {"plan": pointer.plan, "seq": pointer.seq, "channel": self._channel})
 

@@ -35,7 +35,9 @@ def _parts(plan: Plan) -> Iterator[str]:
         "budgets": plan.budgets,
         "runtime.admin_listen": settings.admin_listen,
         "runtime.counters": settings.counters,
-        "runtime.ledger": settings.ledger,
+        "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,
+        "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,
+        "runtime.ledger.results": settings.ledger is not None and settings.ledger.results,
     }
     yield from (f"`{name}`" for name, value in asked.items() if value)
 

@@ -10,6 +10,7 @@ from meshplan.runtime import mirrors
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import RefusedError, RpcError, invalid, not_allowed, unknown, unknown_resource
 from meshplan.runtime.index import Route
+from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.uris import UriRefusedError, normalise, normalise_live
@@ -23,6 +24,8 @@ class Trace:
     """What the record will say of an attempt; filled in while the request is looked at, also when it is refused.
 
     ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
+    ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
+    seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON.
     """
 
     capability: str | None = None
@@ -30,6 +33,15 @@ class Trace:
     rule: str | None = None
     call: str | None = None
     drift: str | None = None
+    decision: str = field(default_factory=new_id)
+    subjects: frozenset[str] = frozenset()
+    server: str | None = None
+    arguments: Mapping[str, Any] | None = None
+    started: float = 0.0
+    sent: float | None = None
+    upstream: float | None = None
+    sent_bytes: int | None = None
+    received_bytes: int | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""
@@ -71,6 +83,7 @@ def _judge(view: View, trace: Trace, route: Route, kind: Kind, call: Call, argum
     """The second look, at what exactly will be sent; the first has shown that the caller may know of it."""
     verdict = view.judge(route.id, arguments)
     trace.note(route.id, verdict)
+    trace.arguments = arguments
     if not verdict.allowed:
         raise not_allowed(kind, str(call.params["name"]), verdict.code)
 
@@ -143,6 +156,7 @@ def _find_resource(view: View, call: Call, trace: Trace, uri: str) -> tuple[str,
         if route is None:
             return _made(view, trace, normal, refuse) or _live(view, trace, uri, refuse)
     verdict = view.judge(route.id, {"uri": route.name})
+    trace.arguments = {"uri": route.name}
     trace.note(route.id, verdict)
     if not verdict.allowed:
         raise refuse(verdict.code)
@@ -159,6 +173,7 @@ def _made(view: View, trace: Trace, uri: str, refuse: Callable[[str], RpcError])
             continue
         upstream_uri = route.sent.expand(values)
         verdict = view.judge(route.id, {"uri": upstream_uri})
+        trace.arguments = {"uri": upstream_uri}
         if not found or verdict.code == "denied_by_rule" or (chosen is None and verdict.allowed):
             trace.note(route.id, verdict)
         found = True

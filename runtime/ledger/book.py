@@ -1,0 +1,130 @@
+"""The ledger of this process: opened for the plan that is served, and written as that plan says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.call import Call
+from meshplan.runtime.errors import OVERLOADED, RpcError
+from meshplan.runtime.ledger.file import LedgerError
+from meshplan.runtime.ledger.notes import Inputs, intent_of, outcome_of, size_of
+from meshplan.runtime.ledger.writer import Writer
+from meshplan.runtime.record import Attempt, Say
+from meshplan.runtime.targets import Target, Trace
+from meshplan.schemas.bundle import PlanRefusedError
+from meshplan.schemas.plan import Ledger as Settings
+from meshplan.schemas.plan import Plan
+
+PATIENCE: Final = 30.0
+"""Seconds that a call waits for the disk before it is refused."""
+
+_FULL: Final = "ledger_full"
+
+
+class Book:
+    """Writes to the newest plan's ledger, if it has one; what is under way ends in the ledger where it began."""
+
+    def __init__(
+        self, root: Path, active: Active, say: Say, open_writer: Callable[[Path, Say], Writer] = Writer
+    ) -> None:
+        self._root, self._active, self._say, self._open = root, active, say, open_writer
+        self._writer: Writer | None = None
+        self._path: Path | None = None
+        self._inputs: Inputs | None = None
+
+    @property
+    def failing(self) -> str | None:
+        """Why entries cannot be written right now."""
+        return None if self._writer is None else self._writer.failing
+
+    def prepare(self, plan: Plan) -> None:
+        """Before a plan is served: open its ledger; raises ``PlanRefusedError`` where that cannot be."""
+        settings = plan.runtime.ledger
+        if settings is None:
+            return
+        path = (self._root / settings.path).resolve()
+        if self._path is not None and path != self._path:
+            raise PlanRefusedError("ledger", "another ledger takes effect when the runtime is started again")
+        if self._writer is None:
+            try:
+                self._writer, self._path = self._open(path, self._say), path
+            except LedgerError as error:
+                raise PlanRefusedError("ledger", str(error)) from None
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _settings(self) -> tuple[Writer, Settings] | None:
+        snapshot = self._active.snapshot
+        settings = snapshot.plan.runtime.ledger if snapshot is not None else None
+        return None if settings is None or self._writer is None else (self._writer, settings)
+
+    def admit(self) -> Awaitable[None] | None:
+        """See ``port.Ledger``."""
+        writer = self._writer
+        if writer is None or not writer.full:
+            return None
+        found = self._settings()
+        if found is None:
+            return None
+        return _refused() if found[1].overflow == "refuse" else _until(writer.written())
+
+    def intent(self, attempt: Attempt, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+        """See ``port.Ledger``."""
+        found = self._settings()
+        if found is None:
+            return None
+        writer, settings = found
+        trace.sent_bytes = size_of(target.params)
+        entry = intent_of(attempt, call, trace, self._read(call, trace))
+        if settings.durability == "strict":
+            return _until(writer.written(entry))
+        writer.put(entry)
+        return None
+
+    def outcome(self, attempt: Attempt, call: Call | None = None, trace: Trace | None = None) -> None:
+        """See ``port.Ledger``."""
+        writer = self._writer
+        began = trace is not None and trace.sent_bytes is not None
+        if writer is None or (not began and self._settings() is None):
+            return
+        if not began and writer.full and (call is None or attempt.reason == _FULL):
+            writer.unrecorded(attempt.outcome)
+            return
+        entry = outcome_of(attempt, call, trace)
+        if call is not None and trace is not None and not began:
+            entry = entry._replace(inputs=self._read(call, trace))
+        writer.put(entry)
+
+    def _read(self, call: Call, trace: Trace) -> str | None:
+        snapshot = self._active.snapshot
+        if trace.arguments is None or snapshot is None:
+            return None
+        if self._inputs is None or self._inputs.snapshot is not snapshot:
+            self._inputs = Inputs(snapshot)
+        return self._inputs.of(call.endpoint, trace)
+
+
+async def _until(written: Awaitable[None]) -> None:
+    try:
+        with anyio.fail_after(PATIENCE):
+            await written
+    except TimeoutError:
+        raise _full() from None
+
+
+async def _refused() -> None:
+    await asyncio.sleep(0)
+    raise _full()
+
+
+def _full() -> RpcError:
+    return RpcError(OVERLOADED, "the ledger cannot be written fast enough", {"reason": _FULL})

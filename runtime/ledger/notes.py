@@ -1,0 +1,136 @@
+"""From an attempt to its entries: what is kept, and in which unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from meshplan.runtime.call import Call
+from meshplan.runtime.record import Attempt
+from meshplan.runtime.shapes import members
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.targets import Trace
+from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.inputs import kept, read_arguments
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_LONGEST: Final = 256
+"""Characters of a name that a caller made up."""
+
+_MICRO: Final = 1_000_000
+
+
+def size_of(value: object) -> int | None:
+    """Bytes of the JSON of a value."""
+    return len(value) if isinstance(value, bytes) else len(msgspec.json.encode(value))
+
+
+def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:
+    """What is about to be done."""
+    return _entry("intent", attempt, call, trace)._replace(inputs=inputs)
+
+
+def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None) -> Entry:
+    """What came of it."""
+    total = int(attempt.duration * _MICRO)
+    if call is None or trace is None:
+        found = Entry("outcome", attempt.at, attempt.decision, attempt.call, plan=attempt.plan)
+        return found._replace(
+            endpoint=_short(attempt.endpoint),
+            principal=attempt.principal,
+            method=_short(attempt.method) or None,
+            outcome=attempt.outcome,
+            reason=attempt.reason,
+            total_us=total,
+        )
+    sent = trace.sent is not None
+    return _entry("outcome", attempt, call, trace)._replace(
+        outcome=attempt.outcome,
+        reason=attempt.reason,
+        total_us=total,
+        queue_us=int((trace.sent - trace.started) * _MICRO) if trace.sent is not None else total,
+        upstream_us=int((trace.upstream or 0.0) * _MICRO) if sent else None,
+        received_bytes=trace.received_bytes,
+    )
+
+
+def _entry(kind: Any, attempt: Attempt, call: Call, trace: Trace) -> Entry:
+    user, teams, agent, application = _who(trace.subjects)
+    return Entry(
+        kind,
+        attempt.at,
+        attempt.decision,
+        attempt.call,
+        trace_id(call.params),
+        attempt.plan,
+        _short(attempt.endpoint),
+        attempt.principal,
+        user,
+        teams,
+        agent,
+        application,
+        _short(attempt.method),
+        call.era,
+        attempt.capability,
+        trace.server,
+        attempt.rule,
+        drift=attempt.drift,
+        sent_bytes=trace.sent_bytes,
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST]
+
+
+@lru_cache(4096)
+def _who(subjects: frozenset[str]) -> tuple[str | None, str | None, str | None, str | None]:
+    named: dict[str, list[str]] = {}
+    for subject in sorted(subjects):
+        kind, _, name = subject.partition(":")
+        named.setdefault(kind, []).append(name)
+    user, teams, agent, application = (
+        ",".join(named.get(kind, ())) or None for kind in ("user", "team", "agent", "application")
+    )
+    return user, teams, agent, application
+
+
+def trace_id(params: Mapping[str, Any]) -> str | None:
+    """The trace that a request belongs to, where its ``_meta.traceparent`` says so (W3C Trace Context 3.2)."""
+    meta = params.get("_meta")
+    if meta is None:
+        return None
+    parent = (members(meta) or {}).get("traceparent")
+    found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) else None
+    return found[1] if found else None
+
+
+class Inputs:
+    """Which arguments the conditions of one plan read, by (endpoint, capability)."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._names: dict[tuple[str, str], frozenset[str] | None] = {}
+
+    def of(self, endpoint: str, trace: Trace) -> str | None:
+        """What is kept of the arguments that a verdict rested on, as JSON."""
+        if trace.arguments is None or trace.capability is None:
+            return None
+        key = endpoint, trace.capability
+        if key not in self._names:
+            self._names[key] = read_arguments(self._conditions(*key))
+        names = self._names[key]
+        return None if names is not None and not names else kept(trace.arguments, names)
+
+    def _conditions(self, endpoint: str, capability: str) -> list[object]:
+        return [
+            rule.when
+            for rule in self.snapshot.plan.access.rules.values()
+            if rule.when is not None
+            and (rule.endpoints is None or endpoint in rule.endpoints)
+            and (capability in rule.covers or rule.live)
+        ]
