@@ -35,13 +35,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "serve a plan or a store"),
     "stdio": ("stdio", "serve one virtual MCP over standard input and output"),
     "up": ("up", "lock what is not locked, compile, serve on loopback, reload on every change"),
+    "usage": ("usage", "who used what: calls, tokens, cost and durations by any dimension"),
+    "tail": ("tail", "show attempts as they end"),
+    "trace": ("trace", "everything that is recorded of one attempt, call or trace"),
+    "ledger": ("ledger", "verify the ledger's chains, or export its entries"),
     "lsp": ("lsp", "the language server for editors, over standard input and output"),
     "explain": ("explain", "say what a diagnostic means and how to resolve it"),
     "schema": ("schema", "print the JSON Schema of mesh.yaml or of the plan"),
 }
 
 
-LONG_LIVED = frozenset({"serve", "stdio", "up", "lsp", "init"})
+LONG_LIVED = frozenset({"serve", "stdio", "up", "lsp", "init", "tail"})
 """Commands that go on until they are told to stop, or start one that does."""
 
 

@@ -26,6 +26,8 @@ from meshplan.schemas.ledger.heads import HEADS, PRIVATE_KEY, PUBLIC_KEY, Head
 
 MAX_WRITERS = 64
 """Processes that may write into one folder at a time, each a chain of its own."""
+BUSY = 0.5
+"""Seconds that a commit waits for somebody else who holds the file."""
 _REMEMBERED = 50_000
 _INSERT = f"INSERT INTO entries VALUES ({','.join('?' * (len(COLUMNS) + 1))})"
 _ADD = (
@@ -160,7 +162,7 @@ def _free(folder: Path) -> tuple[IO[bytes], Path]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=16)
+    db = sqlite3.connect(path, BUSY, isolation_level=None, check_same_thread=False, cached_statements=16)
     path.chmod(0o600)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")

@@ -1,0 +1,116 @@
+"""`mesh usage`: who used what, by any dimension over any window."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from meshplan.compiler import exits
+from meshplan.compiler.ledgers import folder_option, ledger_folder, moment
+from meshplan.compiler.project import Project
+from meshplan.schemas.ledger.usage import DIMENSIONS_ASKED, MEASURES, Usage
+
+_NANO = 1_000_000_000
+
+
+@click.command("usage")
+@folder_option
+@click.option(
+    "--by", multiple=True, type=click.Choice(DIMENSIONS_ASKED), default=("capability",), help="may be repeated"
+)
+@click.option("--since", metavar="TIME", default="30d", show_default=True, help="`24h`, `7d`, a date or a time")
+@click.option("--until", metavar="TIME", help="the end of the window, which is not in it; left out: now")
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@click.pass_obj
+def command(
+    project: Project, folder: Path | None, by: tuple[str, ...], since: str, until: str | None, form: str
+) -> int:
+    """Calls, tokens, cost, bytes and durations of every attempt that ended in a window."""
+    from meshplan.schemas.ledger.book import UnreadableError, open_chains
+    from meshplan.schemas.ledger.usage import usage
+
+    now = datetime.now(UTC)
+    window = moment(since, now), now if until is None else moment(until, now)
+    found = ledger_folder(project, folder)
+    if found is None:
+        return exits.COULD_NOT_CHECK
+    asked = _with_currency(by)
+    try:
+        with open_chains(found) as chains:
+            used = usage(chains, asked, *window)
+    except UnreadableError as error:
+        click.echo(f"error: {error}", err=True)
+        return exits.COULD_NOT_CHECK
+    {"text": _text, "json": _json, "csv": _csv}[form](used, window)
+    return exits.OK
+
+
+def _with_currency(by: tuple[str, ...]) -> tuple[str, ...]:
+    """Money of two currencies is never added up."""
+    chosen = tuple(dict.fromkeys(by))
+    return chosen if "currency" in chosen else (*chosen, "currency")
+
+
+def _sorted(used: Usage) -> list[tuple[tuple[str | int | None, ...], list[int]]]:
+    return sorted(used.rows.items(), key=lambda row: (-row[1][0], [str(part or "") for part in row[0]]))
+
+
+def _json(used: Usage, window: tuple[datetime, datetime]) -> None:
+    rows = [
+        {**dict(zip(used.by, key, strict=True)), **dict(zip(MEASURES, sums, strict=True))}
+        for key, sums in _sorted(used)
+    ]
+    since, until = (moment.astimezone(UTC).isoformat(timespec="milliseconds") for moment in window)
+    click.echo(json.dumps({"v": 1, "since": since, "until": until, "rows": rows}))
+
+
+def _csv(used: Usage, _window: tuple[datetime, datetime]) -> None:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow((*used.by, *MEASURES))
+    for key, sums in _sorted(used):
+        table.writerow((*(_plain(part) for part in key), *sums))
+
+
+def _plain(part: str | int | None) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    text = "" if part is None else str(part)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _text(used: Usage, _window: tuple[datetime, datetime]) -> None:
+    header = [*used.by[: None if _priced(used) else -1], "calls", "tokens", "cost", "average ms"]
+    lines = [header]
+    for key, sums in _sorted(used):
+        measured = dict(zip(MEASURES, sums, strict=True))
+        shown = [_shown(part) for part in key][: len(header) - 4]
+        tokens = measured["input_tokens"] + measured["output_tokens"]
+        average = measured["total_us"] / measured["calls"] / 1000
+        lines.append([*shown, str(measured["calls"]), str(tokens), money(measured["cost_nano"]), f"{average:.1f}"])
+    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if place < len(header) - 4 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _priced(used: Usage) -> bool:
+    return used.by[-1] != "currency" or any(key[-1] is not None for key in used.rows)
+
+
+def _shown(part: str | int | None) -> str:
+    text = "-" if part is None else str(part)
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def money(nano: int) -> str:
+    """Billionths as a decimal number, exactly."""
+    whole, rest = divmod(abs(nano), _NANO)
+    sign = "-" if nano < 0 else ""
+    return f"{sign}{whole}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"
