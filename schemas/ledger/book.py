@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from meshplan.schemas.ledger.entry import COLUMNS, FORMAT, Stored
+from meshplan.schemas.ledger.entry import COLUMNS, DIMENSIONS, FORMAT, Stored, Value
 
 Row = dict[str, Any]
 """One entry by column, with ``writer`` and ``hash`` (hex)."""
@@ -43,6 +44,19 @@ class Chain:
         """The first and the last number; (0, -1) where there is no entry."""
         first, last = self.db.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
         return (0, -1) if first is None else (int(first), int(last))
+
+    def groups(self) -> dict[int, Stored]:
+        """The dimensions of each group of the totals; raises ``UnreadableError``."""
+        found: dict[int, Stored] = {}
+        for number, key in self.db.execute("SELECT id, key FROM groups"):
+            try:
+                values: list[Value] = json.loads(key)
+            except (ValueError, TypeError):
+                values = []
+            if type(values) is not list or len(values) != len(DIMENSIONS):
+                raise UnreadableError(f"group {number} of the totals is not one; run `mesh ledger verify`")
+            found[number] = tuple(values)
+        return found
 
     def first_at(self, at: str) -> int:
         """The number of the first entry that is not before a time; times never go back within a chain."""

@@ -139,5 +139,5 @@ class Totals:
         found[0] += 1
         for place, at in enumerate(self._SUMMED, 1):
             value = values[at]
-            if value:
-                found[place] += int(value)
+            if isinstance(value, int):
+                found[place] += value

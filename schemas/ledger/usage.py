@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from meshplan.schemas.ledger.book import Chain
+from meshplan.schemas.ledger.book import Chain, UnreadableError
 from meshplan.schemas.ledger.entry import DIMENSIONS, SUMS, Value
 
 TIMES: Final = {"hour": 13, "day": 10, "month": 7}
@@ -72,12 +71,14 @@ def _hour(moment: datetime) -> str:
 
 
 def _totals(chain: Chain, found: Usage, first: str, end: str) -> None:
-    groups = {row[0]: tuple(json.loads(row[1])) for row in chain.db.execute("SELECT id, key FROM groups")}
+    groups = chain.groups()
     sums = ", ".join(f"sum({name})" for name in MEASURES)
     timed = any(name in TIMES for name in found.by)
     hour, grouped = ("hour", 'hour, "group"') if timed else ("''", '"group"')
     sql = f'SELECT {hour}, "group", {sums} FROM totals WHERE hour >= ? AND hour < ? GROUP BY {grouped}'
     for row in chain.db.execute(sql, (first, end)):
+        if row[1] not in groups:
+            raise UnreadableError(f"the totals name a group {row[1]} that is not there; run `mesh ledger verify`")
         found.add(row[0], groups[row[1]], row[2:])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from meshplan.schemas.ledger.book import Chain
+from meshplan.schemas.ledger.book import Chain, UnreadableError
 from meshplan.schemas.ledger.entry import COLUMNS, SUMS, Stored, Totals, genesis, link
 from meshplan.schemas.ledger.heads import Head
 
@@ -93,16 +93,17 @@ class _Walk:
         return None
 
     def _entry(self, row: Stored, stored: object) -> Iterator[Finding]:
-        seq = cast("int", row[0])
+        seq = row[0] if isinstance(row[0], int) else 0
         self._checked.entries += 1
         if seq != self._seq + 1:
             span = f"{self._seq + 1}" if seq == self._seq + 2 else f"{self._seq + 1} to {seq - 1}"
             yield self._found("gap", self._seq + 1, f"the entries {span} are missing")
         elif link(self._hash, row) != stored:
             yield self._found("edited", seq, "the entry is not what was hashed, or is not in its place")
-        if str(row[_AT]) < self._at or cast("int", row[_EPOCH]) < self._epoch:
+        epoch = row[_EPOCH] if isinstance(row[_EPOCH], int) else 0
+        if str(row[_AT]) < self._at or epoch < self._epoch:
             yield self._found("edited", seq, "the entry is older than the one before it")
-        self._seq, self._at, self._epoch = seq, str(row[_AT]), cast("int", row[_EPOCH])
+        self._seq, self._at, self._epoch = seq, str(row[_AT]), epoch
         self._hash = stored if isinstance(stored, bytes) else b""
         head = self._heads.pop(seq, None)
         if head is not None:
@@ -134,11 +135,17 @@ class _Walk:
     def _sums(self) -> Iterator[Finding]:
         """The totals of every hour whose entries are all there."""
         columns = ", ".join(("calls", *SUMS))
-        sql = f'SELECT hour, key, {columns} FROM totals JOIN groups ON id = "group" WHERE hour >= ?'
+        try:
+            groups = self._chain.groups()
+        except UnreadableError as error:
+            yield self._found("totals", None, str(error))
+            return
+        sql = f'SELECT hour, "group", {columns} FROM totals WHERE hour >= ?'
         kept = {
-            (row[0], tuple(json.loads(row[1]))): list(row[2:]) for row in self._chain.db.execute(sql, (self._before,))
+            (str(row[0]), groups.get(row[1], (row[1],))): list(row[2:])
+            for row in self._chain.db.execute(sql, (self._before,))
         }
         counted = {key: sums for key, sums in self._totals.by.items() if key[0] >= self._before}
-        hours = sorted({key[0] for key in kept.keys() | counted.keys() if kept.get(key) != counted.get(key)})
+        hours = sorted({str(key[0]) for key in kept.keys() | counted.keys() if kept.get(key) != counted.get(key)})
         for hour in hours:
             yield self._found("totals", None, f"the totals of the hour {hour} (UTC) are not the sums of its entries")

@@ -198,6 +198,7 @@ class Locked:
 async def test_while_the_disk_takes_nothing_calls_are_refused_and_counted(desk):
     one = desk(recorded(simple(), overflow="refuse"), capacity=2)
     await one.call("tools/call", {"name": "get_note"})
+    await one.book._writer.written()
     lock = Locked(one.folder)
     await one.call("tools/call", {"name": "get_note"})
     with pytest.raises(RpcError) as caught:
@@ -213,6 +214,7 @@ async def test_while_the_disk_takes_nothing_calls_are_refused_and_counted(desk):
 async def test_while_the_disk_takes_nothing_calls_wait(desk):
     one = desk(capacity=2)
     await one.call("tools/call", {"name": "get_note"})
+    await one.book._writer.written()
     lock = Locked(one.folder)
     await one.call("tools/call", {"name": "get_note"})
     async with anyio.create_task_group() as tasks:

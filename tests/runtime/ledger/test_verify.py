@@ -1,0 +1,216 @@
+"""Whoever changes a ledger is found, and where; and what is counted is what was written."""
+
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meshplan.compiler.cli import run
+from meshplan.runtime.ledger.file import LedgerFile
+from meshplan.schemas.ledger.book import open_chains
+from meshplan.schemas.ledger.entry import COLUMNS, Entry, link
+from meshplan.schemas.ledger.usage import MEASURES, usage
+
+START = datetime(2026, 5, 1, 10, 50, tzinfo=UTC)
+
+
+def at(minutes):
+    return (START + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def attempts(first, count, **more):
+    for number in range(first, first + count):
+        fields = {"decision": f"d{number}", "capability": f"notes.{number % 2}", "teams": "a,b", "user": "ann"} | more
+        yield Entry("intent", at(number), **fields)
+        yield Entry("outcome", at(number), outcome="ok", total_us=number, **fields)
+
+
+def write(folder, *batches, head=True):
+    """Each batch is committed at once; the heads before and after the last batch are exported."""
+    file = LedgerFile(folder, lambda: at(0))
+    for batch in batches:
+        if head:
+            file.head()
+        file.append(batch)
+    if head:
+        file.head()
+    file.close()
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """20 attempts, 42 entries with the two starts: the heads are of 1, 21 and 41, and 42."""
+    folder = tmp_path / "ledger"
+    write(folder, list(attempts(0, 10)), list(attempts(10, 10)))
+    write(folder)
+    return folder
+
+
+def edit(folder, *statements):
+    db = sqlite3.connect(folder / "writer-0.db")
+    with db:
+        for statement in statements:
+            db.execute(statement)
+    db.close()
+
+
+def verified(folder, capsys, *more):
+    code = run(["-C", str(folder.parent), "ledger", "verify", "--ledger", str(folder), "--format", "json", *more])
+    said = json.loads(capsys.readouterr().out)
+    return code, [(one["code"], one["seq"]) for one in said["findings"]], said["chains"]
+
+
+def test_an_untouched_ledger_verifies_up_to_its_last_head(ledger, capsys):
+    assert verified(ledger, capsys) == (0, [], {"writer-0": {"entries": 42, "heads": 4, "proven": 42}})
+
+
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("seq", "kind", "at", "intent")])
+def test_an_edit_of_any_value_is_found_at_its_entry(ledger, capsys, column):
+    edit(ledger, f"UPDATE entries SET \"{column}\" = '7x' WHERE seq IN (8, 11)")
+    code, found, _ = verified(ledger, capsys)
+    assert code == 6
+    assert {("edited", 8), ("edited", 11)} <= set(found)
+    assert {seq for what, seq in found if what == "edited"} <= {8, 9, 11, 12}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE groups SET key = '[' WHERE id = 1", "UPDATE groups SET key = '1' WHERE id = 1", "DELETE FROM groups"],
+)
+def test_broken_groups_are_found_and_not_used(ledger, capsys, statement):
+    edit(ledger, statement)
+    code, found, _ = verified(ledger, capsys)
+    assert (code, {what for what, _ in found}) == (6, {"totals"})
+    assert run(["usage", "--ledger", str(ledger), "--since", "2026-01-01"]) == 7
+    assert "`mesh ledger verify`" in capsys.readouterr().err
+
+
+def test_what_was_taken_out_exchanged_cut_off_or_put_back_is_found_where_it_is(ledger, capsys, tmp_path):
+    old = shutil.copytree(ledger, tmp_path / "old")
+    edit(ledger, "DELETE FROM entries WHERE seq IN (8, 9)")
+    assert ("gap", 8) in verified(ledger, capsys)[1]
+    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
+    edit(
+        ledger,
+        "UPDATE entries SET seq = -8 WHERE seq = 8",
+        "UPDATE entries SET seq = 8 WHERE seq = 10",
+        "UPDATE entries SET seq = 10 WHERE seq = -8",
+    )
+    assert {("edited", 8), ("edited", 10)} <= set(verified(ledger, capsys)[1])
+    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
+    edit(ledger, "DELETE FROM entries WHERE seq > 30")
+    assert ("truncated", 31) in verified(ledger, capsys)[1]
+
+
+def test_an_older_file_and_a_missing_one_are_found_by_the_heads(ledger, capsys, tmp_path):
+    old = shutil.copytree(ledger, tmp_path / "old")
+    write(ledger, list(attempts(20, 5)))
+    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
+    code, found, chains = verified(ledger, capsys)
+    assert (code, found, chains["writer-0"]["proven"]) == (6, [("truncated", 43)], 42)
+    with open_chains(ledger) as chains:
+        gone = chains[0].writer
+    (ledger / "writer-0.db").unlink()
+    write(ledger)
+    code, found, _ = verified(ledger, capsys)
+    assert (code, found) == (6, [("missing", None)])
+    assert gone
+
+
+def test_a_suffix_that_was_recomputed_is_found_at_the_first_head_after_it(ledger, capsys):
+    db = sqlite3.connect(ledger / "writer-0.db")
+    db.execute("UPDATE entries SET user = 'eve' WHERE seq = 30")
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    previous = db.execute("SELECT hash FROM entries WHERE seq = 29").fetchone()[0]
+    for row in db.execute(f"SELECT {names} FROM entries WHERE seq >= 30 ORDER BY seq").fetchall():
+        previous = link(previous, row)
+        db.execute("UPDATE entries SET hash = ? WHERE seq = ?", (previous, row[0]))
+    db.commit()
+    db.close()
+    code, found, chains = verified(ledger, capsys)
+    assert code == 6
+    assert [one for one in found if one[0] == "rewritten"] == [("rewritten", 41), ("rewritten", 42)]
+    assert "edited" not in dict(found)
+    assert chains["writer-0"]["proven"] == 21
+
+
+def test_totals_that_were_changed_are_found(ledger, capsys):
+    edit(ledger, "UPDATE totals SET calls = calls + 1")
+    code, found, _ = verified(ledger, capsys)
+    assert code == 6
+    assert {what for what, _ in found} == {"totals"}
+
+
+def test_heads_that_another_key_signed_are_not_believed(ledger, capsys, tmp_path):
+    write(tmp_path / "other")
+    key = str(tmp_path / "other/ledger.pub")
+    assert run(["ledger", "verify", "--ledger", str(ledger), "--key", key]) == 6
+    assert "is not a head signed with this key" in capsys.readouterr().err
+    assert run(["ledger", "verify", "--ledger", str(tmp_path / "none")]) == 6
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run(["usage", "--ledger", str(empty)]) == 7
+    assert "there is no ledger in" in capsys.readouterr().err
+
+
+def test_the_commands_that_ask(ledger, capsys):
+    assert run(["usage", "--ledger", str(ledger), "--by", "team", "--since", "2026-01-01", "--format", "csv"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header == "team,currency," + ",".join(MEASURES)
+    assert rows == [f"{team},,20,0,0,0,0,0,0,{sum(range(20))}" for team in "ab"]
+    assert run(["usage", "--ledger", str(ledger), "--since", "2026-01-01"]) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in text] == [["capability", "calls"], ["notes.0", "10"], ["notes.1", "10"]]
+    assert run(["trace", "d3", "--ledger", str(ledger)]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["intent", "ok"]
+    assert run(["trace", "nobody", "--ledger", str(ledger)]) == 1
+    assert run(["tail", "--no-follow", "-n", "2", "--format", "jsonl", "--ledger", str(ledger)]) == 0
+    assert [json.loads(row)["decision"] for row in capsys.readouterr().out.splitlines()] == ["d18", "d19"]
+    assert run(["ledger", "export", "--ledger", str(ledger)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["seq"] for row in rows if "seq" in row][-1] == 42
+
+
+outcomes = st.tuples(
+    st.integers(0, 400), st.sampled_from(["ok", "denied"]), st.sampled_from([None, "a", "a,b"]), st.integers(0, 9)
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(outcomes, max_size=30),
+    st.integers(-60, 300),
+    st.integers(0, 300),
+    st.sampled_from(["team", "hour", "day"]),
+)
+def test_usage_is_the_sum_of_the_outcomes_in_the_window(tmp_path_factory, made, first, length, name):
+    folder = tmp_path_factory.mktemp("usage")
+    made.sort(key=lambda one: one[0])
+    write(
+        folder,
+        [
+            Entry("outcome", at(when), f"{n}", outcome=how, teams=teams, cost_nano=cost)
+            for n, (when, how, teams, cost) in enumerate(made)
+        ],
+        head=False,
+    )
+    expected: Counter = Counter()
+    for when, how, teams, cost in made:
+        if first <= when < first + length:
+            keys = {"team": teams.split(",") if teams else [None], "hour": [at(when)[:13]], "day": [at(when)[:10]]}[
+                name
+            ]
+            expected.update(
+                {(key, how, measure): n for key in keys for measure, n in (("calls", 1), ("cost_nano", cost))}
+            )
+    with open_chains(folder) as chains:
+        found = usage(
+            chains, (name, "outcome"), START + timedelta(minutes=first), START + timedelta(minutes=first + length)
+        )
+    sums = {(*key, m): row[MEASURES.index(m)] for key, row in found.rows.items() for m in ("calls", "cost_nano")}
+    assert sums == dict(expected)
