@@ -198,6 +198,12 @@ class Invoker:
         finally:
             line.leave()
 
+    async def _intend(self, ledger: Ledger, view: View, call: Call, target: Target, trace: Trace) -> None:
+        trace.server = target.server
+        intent = self._attempt(view.snapshot, call, trace, "unknown", 0.0)
+        if (written := ledger.intent(intent, call, trace, target)) is not None:
+            await written
+
     async def _send(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         tasks = not call.legacy and RELAY in view.index.relays[target.server]
         request = UpstreamRequest(
@@ -219,10 +225,7 @@ class Invoker:
                 before_retry=partial(self._rounds.check_again, call, target),
             )
         if self._ledger is not None:
-            trace.server = target.server
-            intent = self._attempt(view.snapshot, call, trace, "unknown", 0.0)
-            if (written := self._ledger.intent(intent, call, trace, target)) is not None:
-                await written
+            await self._intend(self._ledger, view, call, target, trace)
         trace.sent = time.monotonic()
         try:
             upstream = self._upstreams.get(target.server)
@@ -242,8 +245,7 @@ class Invoker:
             raise unavailable(target.server, str(error)) from None
         finally:
             trace.upstream = time.monotonic() - trace.sent
-        if self._ledger is not None:
-            trace.received_bytes = size_of(result)
+        trace.received_bytes = None if self._ledger is None else size_of(result)
         if call.method in TASK_METHODS or (tasks and passed.makes_task(result)):
             tree = passed.read(result) if isinstance(result, bytes) else result
             result = await self._tasks.outward(view, call, target, trace, tree)

@@ -100,7 +100,8 @@ class _Walk:
             yield self._found("gap", self._seq + 1, f"the entries {span} are missing")
         elif link(self._hash, row) != stored:
             yield self._found("edited", seq, "the entry is not what was hashed, or is not in its place")
-        epoch = row[_EPOCH] if isinstance(row[_EPOCH], int) else 0
+        written = row[_EPOCH]
+        epoch = written if isinstance(written, int) else 0
         if str(row[_AT]) < self._at or epoch < self._epoch:
             yield self._found("edited", seq, "the entry is older than the one before it")
         self._seq, self._at, self._epoch = seq, str(row[_AT]), epoch

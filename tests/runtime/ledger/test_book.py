@@ -122,7 +122,7 @@ async def test_every_refusal_is_written_once(desk):
     rows = one.rows()
     assert [(row["kind"], row["outcome"], row["reason"], row["intent"]) for row in rows] == [
         ("outcome", "denied", "no_such_name", None),
-        ("outcome", "invalid", None, None),
+        ("outcome", "invalid", "method_not_found", None),
         ("outcome", "unauthenticated", "unknown_key", None),
     ]
 
