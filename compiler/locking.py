@@ -80,7 +80,9 @@ def ask_servers(
     if not lowered:
         return
     with Packages(servers, project.root) as packages:
-        for answer in probe(lowered, root=str(project.root), timeout_ms=timeout * 1000):
+        networks = draft.mesh.runtime.private_networks if draft.mesh is not None else ()
+        root, within = str(project.root), timeout * 1000
+        for answer in probe(lowered, root=root, timeout_ms=within, private_networks=networks):
             name = str(answer["server"])
             if not answer["ok"]:
                 yield Asked(name, None, f"{answer['kind']}: {visible(str(answer['message']))}")

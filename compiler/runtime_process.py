@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from meshplan.schemas.plan import Server
@@ -26,7 +26,9 @@ def start(words: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*_RUNTIME, *words], stdin=subprocess.DEVNULL)
 
 
-def probe(servers: Mapping[str, Server], *, root: str, timeout_ms: int) -> Iterator[dict[str, Any]]:
+def probe(
+    servers: Mapping[str, Server], *, root: str, timeout_ms: int, private_networks: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Ask servers for their definitions; one answer a server, in the order in which they come.
 
     An answer is ``{"server", "ok": true, …}`` or ``{"server", "ok": false, "kind", "message"}``.
@@ -35,6 +37,7 @@ def probe(servers: Mapping[str, Server], *, root: str, timeout_ms: int) -> Itera
         "servers": {name: server.model_dump(mode="json") for name, server in servers.items()},
         "root": root,
         "timeout_ms": timeout_ms,
+        "private_networks": list(private_networks),
     }
     with subprocess.Popen([*_RUNTIME, "probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from math import inf
@@ -31,8 +31,8 @@ class Upstreams(Protocol):
         """One upstream by server name; raises ``KeyError``."""
         ...
 
-    async def replace(self, servers: Mapping[str, Server]) -> None:
-        """Open, keep and close upstreams so that they are these."""
+    async def replace(self, servers: Mapping[str, Server], private_networks: Sequence[str] = ()) -> None:
+        """Open, keep and close upstreams so that they are these; their names may lead into these networks."""
         ...
 
     def health(self) -> Mapping[str, Health]:

@@ -33,14 +33,18 @@ class ProbeRequest(Frozen):
 
     servers: dict[str, Server]
     root: str = "."
+    private_networks: tuple[str, ...] = ()
     timeout_ms: Annotated[int, Field(gt=0)] = 60_000
 
 
-async def probe(servers: Mapping[str, Server], root: Path, seconds: float) -> AsyncGenerator[ProbeResult, None]:
+async def probe(
+    servers: Mapping[str, Server], root: Path, seconds: float, private_networks: tuple[str, ...] = ()
+) -> AsyncGenerator[ProbeResult, None]:
     """Connect to each server, at most ``seconds`` each, and yield one result a server as each finishes."""
     results, found = anyio.create_memory_object_stream[ProbeResult](len(servers))
     limit = anyio.CapacityLimiter(CONCURRENT_SERVERS)
     async with shared_surroundings(root) as surroundings, anyio.create_task_group() as tasks, found:
+        surroundings.egress.adopt(private_networks)
         async with results:
             for name, server in servers.items():
                 upstream = UpstreamServer(name, server.transport, surroundings)
@@ -98,7 +102,8 @@ async def main_probe(stdin_text: str, write_line: Callable[[str], None]) -> int:
         where = ".".join(str(part) for part in first["loc"]) or "input"
         sys.stderr.write(f"the probe's `{where}` is not understood: {first['msg']}\n")
         return _EXIT_USAGE
-    async with aclosing(probe(asked.servers, Path(asked.root), asked.timeout_ms / 1000)) as results:
+    found = probe(asked.servers, Path(asked.root), asked.timeout_ms / 1000, asked.private_networks)
+    async with aclosing(found) as results:
         async for result in results:
             write_line(_line(result))
     return _EXIT_OK

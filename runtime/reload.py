@@ -37,7 +37,7 @@ async def activate(
     if prepare is not None:
         await anyio.to_thread.run_sync(prepare, bundle.plan)
     snapshot = await anyio.to_thread.run_sync(partial(Snapshot, bundle, seq))
-    await upstreams.replace(snapshot.plan.servers)
+    await upstreams.replace(snapshot.plan.servers, snapshot.plan.runtime.private_networks)
     active.swap(snapshot)
 
 

@@ -6,7 +6,7 @@ import importlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ import anyio.abc
 import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
 from meshplan.runtime.upstream.modern_http import ModernSession
 from meshplan.runtime.upstream.port import Behalf, Client, Health, OnUpdate, UpstreamRequest
@@ -73,6 +74,7 @@ class Surroundings:
     http_pool: Callable[[], httpx2.AsyncBaseTransport]
     on_list_changed: Callable[[str, str], None] | None = None
     on_connected: Callable[[str], None] | None = None
+    egress: Egress = field(default_factory=Egress)
 
 
 class UpstreamServer:
@@ -239,7 +241,9 @@ class UpstreamServer:
         """Start the connection that the server's transport and era want, and wait until it is open or has failed."""
         around = self._surroundings
         if isinstance(self.transport, HttpTransport):
-            plain = ModernSession(self.name, self.transport, around.secrets, around.on_list_changed, self.behalf)
+            plain = ModernSession(
+                self.name, self.transport, around.secrets, around.on_list_changed, self.behalf, around.egress
+            )
             tasks.start_soon(self._keep, plain)
             await plain.ready.wait()
             if not plain.with_sessions:

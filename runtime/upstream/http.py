@@ -15,6 +15,7 @@ import httpx2
 
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.credentials import SESSION_HEADER, Credentials
+from meshplan.runtime.upstream.egress import AddressRefused, Egress
 from meshplan.runtime.upstream.exchange import CURRENT, MARK, Exchange
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SecretUnavailable, SessionLost, Unavailable
 from meshplan.runtime.upstream.port import Behalf
@@ -35,9 +36,39 @@ _METHOD_NOT_FOUND = -32601
 _SESSION_REFUSED = (-32000, -32600)
 
 
-def shared_pool() -> httpx2.AsyncHTTPTransport:
+def shared_pool(egress: Egress) -> httpx2.AsyncBaseTransport:
     """One connection pool and TLS context for every upstream; environment proxies are not used."""
-    return httpx2.AsyncHTTPTransport(limits=_LIMITS)
+    return _Checked(httpx2.AsyncHTTPTransport(limits=_LIMITS), egress)
+
+
+class _Checked(httpx2.AsyncBaseTransport):
+    """Connects to addresses that may be connected to, under the name that they were found by."""
+
+    def __init__(self, pool: httpx2.AsyncBaseTransport, egress: Egress) -> None:
+        self._pool, self._egress = pool, egress
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request; the next address of the name is tried where none of it was sent."""
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            addresses = await self._egress.addresses(url.host, port)
+        except AddressRefused as refused:
+            raise httpx2.ConnectError(refused.reason, request=request) from refused
+        except (OSError, UnicodeError) as error:
+            raise httpx2.ConnectError(str(error), request=request) from error
+        if addresses != [url.host]:
+            request.extensions = {**request.extensions, "sni_hostname": url.host}
+        for address in addresses[:-1]:
+            request.url = url.copy_with(host=address)
+            with suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
+                return await self._pool.handle_async_request(request)
+        request.url = url.copy_with(host=addresses[-1])
+        return await self._pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
 
 
 def client(
@@ -232,6 +263,8 @@ def _why(error: BaseException) -> str:
         return f"no answer within {CONNECT_SECONDS:g} s"
     found: BaseException | None = error
     for _ in range(10):
+        if isinstance(found, AddressRefused):
+            return found.reason
         if isinstance(found, ssl.SSLCertVerificationError):
             return f"the certificate is not trusted: {found.verify_message}"
         if isinstance(found, ssl.SSLError):

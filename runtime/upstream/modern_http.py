@@ -16,6 +16,7 @@ from meshplan.runtime import protocol
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.answers import Answer, error_in, read_answer
 from meshplan.runtime.upstream.credentials import Credentials
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import MARK
 from meshplan.runtime.upstream.failures import (
@@ -58,6 +59,7 @@ class ModernSession:
         secrets: Secrets,
         on_list_changed: Callable[[str, str], None] | None,
         behalf: Behalf | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._behalf = behalf
         self._name, self._transport, self._secrets = name, transport, secrets
@@ -66,7 +68,7 @@ class ModernSession:
         self.failure: Unavailable | None = None
         self.negotiated: Negotiated | None = None
         self.with_sessions = False
-        self._origin = Origin(transport.url)
+        self._origin = Origin(transport.url, egress or Egress())
         self._credentials: Credentials | None = None
         self._sent: tuple[dict[str, str], bytes] = ({}, b"")
         self._heads: dict[str, bytes] = {}

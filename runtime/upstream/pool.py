@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from meshplan.runtime.upstream.api import ApiServer
 from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.port import Health, Upstream
 from meshplan.runtime.upstream.resilience import Resilient
 from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Server, Transport
@@ -81,12 +82,13 @@ class UpstreamPool:
         """The server of that name; raises ``KeyError``."""
         return self._servers[name].face
 
-    async def replace(self, servers: Mapping[str, Server]) -> None:
-        """Serve these servers from now on.
+    async def replace(self, servers: Mapping[str, Server], private_networks: Sequence[str] = ()) -> None:
+        """Serve these servers from now on; names may lead to public addresses, and into these networks.
 
         A server whose transport is equal keeps its connection. The others start in the background; those that left
         close after their running calls.
         """
+        self._surroundings.egress.adopt(private_networks)
         if any(server.transport.kind == "stdio" for server in servers.values()):
             # Children are reached through the SDK, whose import would count against the first calls' time.
             await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
@@ -174,15 +176,16 @@ async def shared_surroundings(
     on_connected: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
-    made: list[httpx2.AsyncHTTPTransport] = []
+    made: list[httpx2.AsyncBaseTransport] = []
+    egress = Egress()
 
-    def http_pool() -> httpx2.AsyncHTTPTransport:
+    def http_pool() -> httpx2.AsyncBaseTransport:
         if not made:
-            made.append(importlib.import_module("meshplan.runtime.upstream.http").shared_pool())
+            made.append(importlib.import_module("meshplan.runtime.upstream.http").shared_pool(egress))
         return made[0]
 
     try:
-        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected)
+        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected, egress)
     finally:
         for pool in made:
             await pool.aclose()

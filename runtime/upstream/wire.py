@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.events import EventReader, EventTooLargeError
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable
 
@@ -281,8 +282,8 @@ def tls_context() -> ssl.SSLContext:
 class Origin:
     """The connections to one server; ``head`` is the start of every request."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, egress: Egress) -> None:
+        parts, self._egress = urlsplit(url), egress
         self._host, self._secure = parts.hostname or "", parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._idle: list[Connection] = []
@@ -318,15 +319,32 @@ class Origin:
         context = tls_context() if self._secure else None
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
-                _, made = await loop.create_connection(
-                    lambda: Connection(self._released, self._lost), self._host, self._port, ssl=context
-                )
+                made = await self._reach(await self._egress.addresses(self._host, self._port), context)
         except TimeoutError:
             raise SessionLost(f"cannot connect: no answer within {CONNECT_SECONDS:g} s") from None
         except (OSError, UnicodeError) as error:
             raise SessionLost(f"cannot connect: {_why(error)}") from None
         self._open.add(made)
         return made
+
+    async def _reach(self, addresses: list[str], context: ssl.SSLContext | None) -> Connection:
+        """A connection to the first address that takes one; raises ``OSError``."""
+        name = self._host if context is not None else None
+        for number, address in enumerate(addresses, 1):
+            try:
+                _, made = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self._released, self._lost),
+                    address,
+                    self._port,
+                    ssl=context,
+                    server_hostname=name,
+                )
+            except OSError:
+                if number == len(addresses):
+                    raise
+            else:
+                return made
+        raise OSError
 
     def _released(self, connection: Connection) -> None:
         connection.idle_since = asyncio.get_running_loop().time()

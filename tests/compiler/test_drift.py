@@ -40,7 +40,7 @@ def world(tmp_path, monkeypatch):
     (tmp_path / "mesh.yaml").write_text(MESH)
     now = answers()
 
-    def probe(servers, *, root, timeout_ms):
+    def probe(servers, *, root, timeout_ms, private_networks):
         return iter([now[name] for name in servers])
 
     monkeypatch.setattr(locking, "probe", probe)

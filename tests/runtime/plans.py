@@ -225,7 +225,7 @@ class FakeUpstreams:
             self.serve(name, echo)
         return self.servers[name]
 
-    async def replace(self, servers):
+    async def replace(self, servers, private_networks=()):
         self.replaced.append(sorted(servers))
         await anyio.lowlevel.checkpoint()
 

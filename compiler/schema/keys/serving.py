@@ -10,7 +10,10 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Runtime.admin_listen": ("Host and port of status, metrics and console; they only answer GET.", "127.0.0.1:8701"),
     "Runtime.allowed_origins": ("Web origins that browsers may call from.", ["https://ide.example"]),
     "Runtime.trusted_proxies": ("Networks whose forwarded headers are believed.", ["10.0.0.0/8"]),
-    "Runtime.private_networks": ("Private networks that servers may be in.", ["10.1.0.0/16"]),
+    "Runtime.private_networks": (
+        "Networks that are not public and that the names of servers may lead into.",
+        ["10.1.0.0/16"],
+    ),
     "Runtime.seal_keys": (
         "Keys that sealed state is encrypted with; the first one seals, all unseal.",
         [{"file": "/run/secrets/seal"}],

@@ -303,6 +303,24 @@ def test_an_answer_that_nobody_reads_holds_nobody_up(mesh):
 # Those who are somebody else.
 
 
+def test_nothing_that_a_client_proves_itself_with_reaches_a_server(mesh):
+    session = mesh.session()
+    told = [
+        "Cookie: c00kie=1",
+        "X-Forwarded-For: 6.6.6.6",
+        "Forwarded: for=6.6.6.6",
+        "X-Custom: cust0m",
+        "TE: trailers",
+    ]
+    message = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "get_note", "arguments": {}}}
+    for sent in (raw(mesh, more=told), b"".join(legacy(mesh.port, message, session=session, more=told))):
+        answer = mesh.once(sent)
+        assert answer.status == 200
+        assert b"mcp-protocol-version" in answer.body.lower()
+        for word in (b"secret-ann", b"c00kie", b"6.6.6.6", b"cust0m", b"trailers", b"authorization"):
+            assert word not in answer.body.lower()
+
+
 def test_a_session_is_of_who_opened_it(mesh):
     session = mesh.session("ann")
     ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}

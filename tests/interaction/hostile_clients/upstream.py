@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
             }
         if asked["method"] == "tools/call" and asked["params"]["name"] == "big":
             result["content"][0]["text"] = "x" * 8_000_000
+        if asked["method"] == "tools/call" and asked["params"]["name"] == "get":
+            result["content"].append({"type": "text", "text": json.dumps(dict(self.headers))})
         body = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": result}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
