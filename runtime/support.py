@@ -34,6 +34,7 @@ def _parts(plan: Plan) -> Iterator[str]:
         "prices": plan.prices,
         "budgets": plan.budgets,
         "runtime.admin_listen": settings.admin_listen,
+        "runtime.private_networks": settings.private_networks,
         "runtime.counters": settings.counters,
         "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,
         "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,

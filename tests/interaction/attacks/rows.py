@@ -198,7 +198,6 @@ def _texts():
         "Infinity": twice('"note": "x"', '"note": -Infinity'),
         "a number beyond all floats": twice('"note": "x"', '"note": 1e999'),
         "half a surrogate": twice('"note": "x"', '"note": "\\ud800"'),
-        "brackets without end": twice('"note": "x"', f'"note": {"[" * 200}{"]" * 200}'),
         "a comment": twice('"note": "x"', '"note": "x" /* */'),
         "a comma too many": twice('"note": "x"', '"note": "x",'),
         "a control character": twice('"note": "x"', '"note": "\x01"'),
@@ -206,6 +205,8 @@ def _texts():
         "nothing at its end": lambda text: text[:-1],
     }.items():
         yield Row(f"message with {what}", "tools/call", good, good, "not_json", "invalid", change=change)
+    deep = twice('"note": "x"', f'"note": {"[" * 200}{"]" * 200}')
+    yield Row("message with brackets without end", "tools/call", good, good, "too_deep", "invalid", change=deep)
     for what, change in {
         "in a batch": "[{}]".format,
         "in a batch of batches": "[[{}]]".format,

@@ -1,8 +1,15 @@
 """Attacks on what a caller may do: none reaches a server, each is recorded once with its reason, none tells what exists."""
 
+import json
+
+import anyio
 import pytest
 from paths import field_of_all_paths
 from rows import ALL, ROWS, called
+from sites import bearer, request
+
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.schemas.bundle import seal
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +146,103 @@ async def test_a_task_is_for_whoever_started_it_where_it_was_started(field, path
     assert "result" in await way.send(method, {"taskId": mine, "inputResponses": {}})
     assert [(seen["method"], seen["params"]["taskId"]) for seen in field.oracle.new()] == [(method, "t-1")]
     assert await way.outcomes() == [("ok", "allowed")]
+
+
+GET = called("get_note", {"id": "1"})
+
+
+async def test_a_session_is_for_one_principal_at_one_endpoint_and_its_abuse_is_recorded(field):
+    way = await field.way("legacy")
+    await way.send("tools/call", GET)
+    await way.send("tools/list", endpoint="ops")
+    mine, there = way.sessions["ann", "dev"], way.sessions["ann", "ops"]
+    await way.outcomes()
+    field.oracle.new()
+    for key, session in (("bob", mine), ("eve", mine), ("ann", there), ("ann", mine[:-2]), ("ann", "x")):
+        headers = {"accept": "application/json, text/event-stream", "mcp-session-id": session, **bearer(key)}
+        answers = [
+            await way.site.legacy(request("tools/call", GET), key=key, session=session),
+            await way.site.client.get(way.site.url(), headers=headers),
+            await way.site.client.delete(way.site.url(), headers=headers),
+        ]
+        assert [answer.status_code for answer in answers] == [404] * 3
+        assert await way.outcomes() == [("invalid", "no_such_session")] * 3
+    assert (await way.site.legacy(request("tools/call", GET))).status_code == 400
+    assert (await way.outcomes(), field.oracle.new()) == ([("invalid", "no_session")], [])
+    assert "result" in await way.send("tools/call", GET)
+
+
+async def test_each_part_of_a_batch_is_decided_on_its_own(field):
+    way = await field.way("legacy")
+    session = await way.site.session(version="2025-03-26")
+    parts = [
+        request("tools/call", GET, 1),
+        request("tools/call", called("wipe"), 2),
+        request("prompts/get", {"name": "private"}, 3),
+        request("resources/read", {"uri": "note://secret"}, 4),
+        [request("tools/call", GET, 5)],
+        request("tools/call", called("open_issue", {"owner": "evil"}), 6),
+    ]
+    answers = (await way.site.legacy(parts, session=session)).json()
+    assert [("result" in answer, answer["id"]) for answer in answers] == [
+        (True, 1), (False, 2), (False, 3), (False, 4), (False, None), (False, 6)
+    ]  # fmt: skip
+    assert sorted(await way.outcomes()) == [
+        ("denied", "no_allow"), ("denied", "no_allow"), ("denied", "no_allow"), ("invalid", "invalid_arguments"),
+        ("invalid", "invalid_request"), ("ok", "allowed"),
+    ]  # fmt: skip
+    assert [seen["params"]["name"] for seen in field.oracle.new()] == ["get"]
+
+
+def without_the_grants_of(bundle, subject):
+    plan = bundle.plan
+    grants = tuple(grant for grant in plan.access.grants if grant.to != ((subject,),))
+    access = plan.access.model_copy(update={"grants": grants})
+    return seal(plan.model_copy(update={"access": access}), bundle.definitions, bundle.source_map)
+
+
+@pytest.mark.parametrize("path", ["fast", "legacy"])
+async def test_a_grant_that_is_revoked_ends_what_was_begun_under_it(field, path):
+    way = await field.way(path)
+    begun = {"tools/call": GET, "prompts/get": {"name": "brief"}, "resources/read": {"uri": "pipe+file:///pub/a"}}
+    for method, params in begun.items():
+        assert "result" in await way.send(method, params)
+    if path == "fast":
+        state = (await way.send("tools/call", ASK))["result"]["requestState"]
+        task = (await way.send("tools/call", called("run")))["result"]["taskId"]
+        begun |= {"tasks/get": {"taskId": task}, "tasks/cancel": {"taskId": task}}
+        begun["tools/call"] = {**ASK, "requestState": state, **ANSWERS}
+    await way.outcomes()
+    field.oracle.new()
+    way.site.active.swap(Snapshot(without_the_grants_of(field.bundle, "user:ann")))
+    try:
+        for method, params in begun.items():
+            assert "error" in await way.send(method, params)
+            assert await way.outcomes() == [("denied", "no_allow")]
+        assert (await way.send("tools/list"))["result"]["tools"] == []
+        assert field.oracle.new() == []
+        assert "result" in await way.send("tools/call", GET, key="bob")
+    finally:
+        way.site.active.swap(Snapshot(field.bundle))
+    assert "result" in await way.send("tools/call", begun["tools/call"])
+
+
+async def test_a_stream_tells_only_of_what_may_be_read(field):
+    way = await field.way("fast")
+    wanted = ["note://secret", "pipe+file:///etc/passwd", "key://store/x", "doc://store/..%2Fx", "note://all"]
+    message, headers = way.site.modern_parts(
+        "subscriptions/listen", {"notifications": {"resourceSubscriptions": wanted}}
+    )
+    with anyio.fail_after(60):
+        async with way.site.client.stream("POST", way.site.url(), json=message, headers=headers) as answer:
+            lines = answer.aiter_lines()
+            line = await anext(lines)
+            while not line.startswith("data: {"):
+                line = await anext(lines)
+    assert json.loads(line[6:])["params"]["notifications"] == {"resourceSubscriptions": ["note://all"]}
+    assert sorted(await way.outcomes()) == [
+        ("denied", "no_allow"), ("denied", "no_allow"), ("denied", "no_allow"), ("denied", "unsafe_uri"),
+        ("ok", "allowed"),
+    ]  # fmt: skip
+    seen = [(seen["method"], seen["params"].get("uri")) for seen in field.oracle.new()]
+    assert seen in ([], [("resources/subscribe", "note://all")])
