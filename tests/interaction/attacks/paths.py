@@ -213,39 +213,37 @@ async def mesh_over_http(bundle, folder):
 async def mesh_over_pipes(plan, era):
     """`mesh stdio` as a client starts it."""
     words = [sys.executable, "-m", "meshplan.runtime", "stdio", "dev", "--plan", str(plan)]
-    async with anyio.create_task_group() as tasks:
-        process = await anyio.open_process(words, env={"PATH": os.environ["PATH"]})
-        streams = [_lines(tasks, process.stdout), _lines(tasks, process.stderr)]
-        found = Pipes(process, era, *streams)
-        try:
-            if era == "legacy":
-                await found.send(
-                    "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": INFO}
-                )
-            yield found
-        finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(15):
-                await process.stdin.aclose()
-                await process.wait()
-            if process.returncode is None:
-                process.kill()
-            await process.aclose()
-            tasks.cancel_scope.cancel()
+    (said, answers), (logged, events) = [anyio.create_memory_object_stream(100_000) for _ in range(2)]
+    with answers, events:
+        async with anyio.create_task_group() as tasks:
+            process = await anyio.open_process(words, env={"PATH": os.environ["PATH"]})
+            tasks.start_soon(_pump, process.stdout, said)
+            tasks.start_soon(_pump, process.stderr, logged)
+            found = Pipes(process, era, answers, events)
+            try:
+                if era == "legacy":
+                    await found.send(
+                        "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": INFO}
+                    )
+                yield found
+            finally:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(15):
+                    await process.stdin.aclose()
+                    await process.wait()
+                if process.returncode is None:
+                    process.kill()
+                await process.aclose()
+                tasks.cancel_scope.cancel()
 
 
-def _lines(tasks, stream):
-    inlet, outlet = anyio.create_memory_object_stream(100_000)
-
-    async def pump():
-        rest = b""
-        async with inlet:
-            async for chunk in stream:
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    await inlet.send(line)
-
-    tasks.start_soon(pump)
-    return outlet
+async def _pump(stream, inlet):
+    """Each line of a process, as it comes."""
+    rest = b""
+    async with inlet:
+        async for chunk in stream:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                await inlet.send(line)
 
 
 @dataclass
