@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: up test check fix conformance bench fuzz oracle schemas docs clean bench-search bench-decide decisions
+.PHONY: bench-ledger crash up test check fix conformance bench fuzz oracle schemas docs clean bench-search bench-decide decisions
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -55,6 +55,13 @@ bench-data: .venv/test
 
 bench-decide: .venv/test
 	$(BIN)/python bench/decide.py
+
+bench-ledger: .venv/test
+	$(BIN)/python bench/ledger.py
+
+# 200 times SIGKILL under load, for each durability; CI does a few.
+crash: .venv/test
+	MESH_CRASHES=200 $(BIN)/python -m pytest -q tests/runtime/ledger/test_crash.py
 
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py

@@ -19,6 +19,7 @@ from meshplan.schemas.plan import (
     HttpTransport,
     Identity,
     Key,
+    Ledger,
     Limits,
     LiveResources,
     Offer,
@@ -154,6 +155,16 @@ def simple() -> Draft:
     draft.key("bob", "user:bob")
     draft.grant("all", "user:ann")
     return draft
+
+
+def recorded(draft, **settings):
+    """The draft's plan with a ledger."""
+    wanted = {"path": "ledger", "durability": "default", "overflow": "block", "retention_ms": None}
+    ledger = Ledger(**wanted | {"arguments": (), "results": ()} | settings)
+    bundle = draft.bundle()
+    runtime = bundle.plan.runtime.model_copy(update={"ledger": ledger})
+    plan = bundle.plan.model_copy(update={"runtime": runtime})
+    return seal(plan, bundle.definitions, bundle.source_map)
 
 
 def publish(store, bundle, seq, *, channel="main"):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import anyio
 import pytest
-from plans import FakeUpstreams, simple
+from plans import FakeUpstreams, recorded, simple
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
@@ -17,21 +17,10 @@ from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.ledger.writer import Writer
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot
-from meshplan.schemas.bundle import PlanRefusedError, seal
+from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.book import open_chains, traced
-from meshplan.schemas.plan import Ledger
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-def recorded(draft, **settings):
-    """The draft's plan with a ledger."""
-    wanted = {"path": "ledger", "durability": "default", "overflow": "block", "retention_ms": None}
-    ledger = Ledger(**wanted | {"arguments": (), "results": ()} | settings)
-    bundle = draft.bundle()
-    runtime = bundle.plan.runtime.model_copy(update={"ledger": ledger})
-    plan = bundle.plan.model_copy(update={"runtime": runtime})
-    return seal(plan, bundle.definitions, bundle.source_map)
 
 
 class Desk:

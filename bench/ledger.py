@@ -1,0 +1,128 @@
+"""`make bench-ledger`: CPU per call with and without a ledger in one run, and `mesh usage` over many records."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime"))
+
+import anyio
+from plans import FakeUpstreams, recorded, simple
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.call import Call
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.ledger.file import LedgerFile
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.schemas.ledger.entry import Entry
+
+CALLERS = 32
+
+
+async def calls(folder: Path, count: int, durability: str | None) -> float:
+    """Microseconds of CPU a call, all threads together, until everything is written."""
+    bundle = simple().bundle() if durability is None else recorded(simple(), durability=durability)
+    active, upstreams = Active(), FakeUpstreams()
+
+    async def answer(_: object) -> dict[str, object]:
+        await anyio.lowlevel.checkpoint()
+        return {"content": [], "resultType": "complete"}
+
+    upstreams.serve("notes", answer)
+    book = Book(folder, active, lambda *_: None)
+    book.prepare(bundle.plan)
+    active.swap(Snapshot(bundle))
+    invoker = Invoker(active, upstreams, lambda _: None, ledger=book)
+    key = hashlib.sha256(b"secret-ann").hexdigest()
+    caller = Caller(key, active.snapshot.keyring.principal(key, active.now))
+
+    async def some(number: int) -> None:
+        for _ in range(number):
+            call = Call(endpoint="dev", caller=caller, era="modern", method="tools/call", params={"name": "get_note"})
+            await invoker.invoke(call)
+
+    began = time.process_time()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(CALLERS):
+            tasks.start_soon(some, count // CALLERS)
+    await anyio.to_thread.run_sync(book.close)
+    return (time.process_time() - began) / count * 1e6
+
+
+def fill(folder: Path, records: int) -> None:
+    """Outcomes over 30 days, of 200 users, 50 capabilities and 5 teams."""
+    start, made = datetime(2026, 6, 1, tzinfo=UTC), 0
+    file = LedgerFile(folder, lambda: start.isoformat(timespec="milliseconds"))
+    while made < records:
+        batch = []
+        for number in range(made, min(made + 20_000, records)):
+            at = (start + timedelta(days=30) * (number / records)).isoformat(timespec="milliseconds")
+            who, what = number * 7919 % 200, number * 104729 % 50
+            batch.append(
+                Entry(
+                    "outcome",
+                    at,
+                    f"{number:016x}",
+                    f"{number:016x}",
+                    plan="sha256:1",
+                    endpoint="dev",
+                    principal=f"key:{who}",
+                    user=f"user{who}",
+                    teams=f"team{who % 5}",
+                    method="tools/call",
+                    era="modern",
+                    capability=f"server{what % 5}.tool{what}",
+                    upstream=f"server{what % 5}",
+                    rule="r1",
+                    outcome="ok" if number % 20 else "denied",
+                    total_us=number % 5000,
+                )
+            )
+        file.append(batch)
+        made += len(batch)
+    file.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=6400)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    asked = parser.parse_args()
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(asked.rounds):
+            for durability in (None, "default", "strict"):
+                cost = anyio.run(calls, Path(folder) / f"{number}{durability}", asked.calls, durability)
+                found.setdefault(durability or "off", []).append(cost)
+        off = statistics.median(found["off"])
+        for name, costs in found.items():
+            cost = statistics.median(costs)
+            print(f"ledger {name:8} {cost:7.1f} us CPU a call   x{cost / off:.2f}   +{cost - off:.1f} us")
+        big = Path(folder) / "big"
+        began = time.process_time()
+        fill(big, asked.records)
+        print(f"written: {(time.process_time() - began) / asked.records * 1e6:.1f} us CPU an entry")
+        for by in (["capability"], ["user", "team", "outcome"], ["day", "capability"]):
+            words = [word for name in by for word in ("--by", name)]
+            window = ["--since", "2026-06-01T00:30", "--until", "2026-07-01", "--format", "csv"]
+            command = [sys.executable, "-m", "meshplan.compiler", "usage", "--ledger", str(big), *words, *window]
+            began = time.monotonic()
+            rows = subprocess.run(command, capture_output=True, check=True).stdout.count(b"\n") - 1
+            print(
+                f"mesh usage by {', '.join(by)}: {time.monotonic() - began:.2f} s, {asked.records} records, {rows} rows"
+            )
+
+
+if __name__ == "__main__":
+    main()
