@@ -73,9 +73,11 @@ def _hour(moment: datetime) -> str:
 def _totals(chain: Chain, found: Usage, first: str, end: str) -> None:
     groups = chain.groups()
     sums = ", ".join(f"sum({name})" for name in MEASURES)
-    timed = any(name in TIMES for name in found.by)
-    hour, grouped = ("hour", 'hour, "group"') if timed else ("''", '"group"')
-    sql = f'SELECT {hour}, "group", {sums} FROM totals WHERE hour >= ? AND hour < ? GROUP BY {grouped}'
+    finest = max((TIMES[name] for name in found.by if name in TIMES), default=0)
+    sql = (
+        f'SELECT substr(hour, 1, {finest}) AS stretch, "group", {sums} FROM totals '
+        f'WHERE hour >= ? AND hour < ? GROUP BY stretch, "group"'
+    )
     for row in chain.db.execute(sql, (first, end)):
         if row[1] not in groups:
             raise UnreadableError(f"the totals name a group {row[1]} that is not there; run `mesh ledger verify`")
