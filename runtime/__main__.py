@@ -13,6 +13,8 @@ import anyio
 from meshplan.runtime import app, probe
 from meshplan.schemas.store import DEFAULT_CHANNEL
 
+MAX_WORKERS = 64
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -30,6 +32,13 @@ class _Arguments(argparse.Namespace):
     listen: str | None = None
     local: bool = False
     insecure_unsigned: bool = False
+    workers: int = 1
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1 to {MAX_WORKERS}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--listen", metavar="HOST:PORT", help="overrides the plan")
     serve.add_argument("--local", action="store_true", help="take the local profile, with its secret")
     serve.add_argument("--insecure-unsigned", action="store_true", help="serve an unsigned plan to other machines")
+    serve.add_argument("--workers", type=_count, metavar="N", help="processes on one port (default: 1)", default=1)
     stdio = commands.add_parser("stdio", parents=[source], help="serve one virtual MCP on standard input and output")
     stdio.add_argument("name", metavar="NAME", help="the virtual MCP")
     commands.add_parser("probe", help="ask servers what they offer, for the lock")
@@ -62,6 +72,11 @@ def main(argv: list[str] | None = None) -> int:
     else:
         work = partial(app.serve, source, found.listen, local=found.local, insecure_unsigned=found.insecure_unsigned)
     try:
+        if found.workers > 1:
+            from meshplan.runtime.supervisor.supervise import supervise
+
+            wanted = partial(supervise, source, found.listen, found.workers)
+            return wanted(local=found.local, insecure_unsigned=found.insecure_unsigned)
         return anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except app.StartError as error:
         return _complain(error)

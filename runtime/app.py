@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -34,6 +35,7 @@ from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, activate
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
@@ -76,7 +78,7 @@ class Running:
 @asynccontextmanager
 async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
-    bundle = _read(source.plan) if source.plan is not None else None
+    bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
     drift, book = DriftWatch(active, say), Book(source.root, active, say)
 
@@ -122,7 +124,8 @@ async def _first(bundle: Bundle, active: Active, upstreams: Upstreams, book: Boo
         raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
 
 
-def _read(path: Path) -> Bundle:
+def read_plan(path: Path) -> Bundle:
+    """The plan in a file; raises ``StartError``."""
     try:
         return planfile.from_file(path)
     except PlanRefusedError as error:
@@ -133,37 +136,56 @@ async def serve(source: Source, listen: str | None, *, local: bool, insecure_uns
     """Serve HTTP until a signal; returns the exit code."""
     async with say_to(sys.stderr) as say, running(source, say) as parts:
         snapshot = parts.active.snapshot
-        wanted = binding_of(listen or (snapshot.plan.runtime.listen if snapshot else DEFAULT_LISTEN))
-        if not wanted.loopback and not insecure_unsigned:
-            raise StartError(
-                TRUST,
-                f"`{wanted.host}` can be reached from other machines, and plans are not signed yet; "
-                "listen on 127.0.0.1, or accept that with `--insecure-unsigned`",
-            )
-        if local and not wanted.loopback:
-            raise StartError(USAGE, "`--local` needs a loopback address to listen on")
-        try:
-            secret = ensure_local_secret(source.root) if local else None
-        except (LocalSecretError, OSError) as error:
-            raise StartError(TRUST, str(error)) from None
+        wanted = wanted_binding(snapshot, listen, local=local, insecure_unsigned=insecure_unsigned)
+        secret = local_secret(source.root) if local else None
         with _bound(wanted) as (listener, binding):
             issuers = Issuers()
             status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers)
             front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
             async with keep_fresh(issuers, parts.active):
-                return await _serve_http(front, listener, parts.active, announcement(front, local=local))
+                line = announcement(binding, parts.active.snapshot, local=local)
+                return await serve_http(front, listener, parts.active, partial(announce, line))
 
 
-def announcement(front: HttpFront, *, local: bool) -> str:
+def wanted_binding(snapshot: Snapshot | None, listen: str | None, *, local: bool, insecure_unsigned: bool) -> Binding:
+    """Where to listen; raises ``StartError`` where that would let in whom it should not."""
+    wanted = binding_of(listen or (snapshot.plan.runtime.listen if snapshot else DEFAULT_LISTEN))
+    if not wanted.loopback and not insecure_unsigned:
+        raise StartError(
+            TRUST,
+            f"`{wanted.host}` can be reached from other machines, and plans are not signed yet; "
+            "listen on 127.0.0.1, or accept that with `--insecure-unsigned`",
+        )
+    if local and not wanted.loopback:
+        raise StartError(USAGE, "`--local` needs a loopback address to listen on")
+    return wanted
+
+
+def local_secret(root: Path) -> str:
+    """The secret of the local profile; raises ``StartError``."""
+    try:
+        return ensure_local_secret(root)
+    except (LocalSecretError, OSError) as error:
+        raise StartError(TRUST, str(error)) from None
+
+
+def announce(line: str) -> None:
+    """Say that the runtime serves."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def announcement(binding: Binding, snapshot: Snapshot | None, *, local: bool) -> str:
     """The line that says where to connect."""
-    base = front.binding.origin
-    snapshot = front.desk.active.snapshot
+    base = binding.origin
     where = ", ".join(f"{base}{ENDPOINTS}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
     notes = ("" if snapshot else " (no plan yet)") + (f"; local secret in {LOCAL_FILE}" if local else "")
     return f"serving {where}{notes}"
 
 
-async def _serve_http(front: HttpFront, listener: socket.socket, active: Active, line: str) -> int:
+async def serve_http(front: HttpFront, listener: socket.socket, active: Active, ready: Callable[[], None]) -> int:
+    """Serve until a signal, and until what runs then is done; ``ready`` hears that it has begun."""
+
     def head_bytes() -> int:
         return active.snapshot.plan.runtime.limits.header_bytes if active.snapshot else MAX_HEAD_BYTES
 
@@ -177,13 +199,9 @@ async def _serve_http(front: HttpFront, listener: socket.socket, active: Active,
                 server.stop()
                 active.close()
 
-    def announce() -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
     async with anyio.create_task_group() as group:
         group.start_soon(obey)
-        await server.serve(listener, announce, DRAIN)
+        await server.serve(listener, ready, DRAIN)
         group.cancel_scope.cancel()
     return code
 
@@ -197,13 +215,15 @@ def binding_of(listen: str) -> Binding:
     return Binding(host, int(port))
 
 
-def listen_on(wanted: Binding) -> socket.socket:
-    """A listening TCP socket; raises ``OSError``."""
+def listen_on(wanted: Binding, *, shared: bool = False) -> socket.socket:
+    """A listening TCP socket, ``shared`` with others on the same port; raises ``OSError``."""
     family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
     # asyncio switches Nagle's algorithm off only where the protocol is spelled out; else every answer waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((wanted.host, wanted.port))
         listener.listen(2048)
     except OSError:

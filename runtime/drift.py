@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any, Final, Literal
@@ -51,8 +51,8 @@ class Seen:
 class DriftWatch:
     """Knows which capabilities of the newest plan are no longer what was reviewed; before the first look, none is known."""
 
-    def __init__(self, active: Active, say: Say) -> None:
-        self._active, self._say = active, say
+    def __init__(self, active: Active, say: Say, tell: Callable[[str, Seen], None] | None = None) -> None:
+        self._active, self._say, self._tell = active, say, tell
         self._seen: dict[str, Seen] = {}
         self._checking: set[str] = set()
         self._told: set[str] = set()
@@ -133,8 +133,19 @@ class DriftWatch:
         checked = self._active.clock().astimezone(UTC).isoformat(timespec="seconds")
         return Seen(seen.transport, digests, seen.kinds, anyio.current_time() + PERIOD, began, checked)
 
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """What each server was like."""
+        return self._seen
+
+    def take(self, server: str, found: Seen) -> None:
+        """What another process of this runtime saw, where that looks for all."""
+        self._seen[server], self._snapshot = found, None
+
     def _note(self, server: str, found: Seen) -> None:
         self._seen[server] = found
+        if self._tell is not None:
+            self._tell(server, found)
         snapshot = self._active.snapshot
         if snapshot is not None:
             before = _of_server(self._differences, server)
@@ -150,6 +161,8 @@ class DriftWatch:
         for key, capability in snapshot.plan.capabilities.items():
             seen = self._seen.get(capability.server)
             if seen is None or seen.checked is None or capability.kind not in seen.kinds:
+                continue
+            if seen.transport != snapshot.plan.servers[capability.server].transport:
                 continue
             live = seen.digests.get(key)
             if live != capability.definition:

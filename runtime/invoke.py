@@ -33,7 +33,7 @@ from meshplan.runtime.errors import (
 )
 from meshplan.runtime.ledger.notes import size_of
 from meshplan.runtime.ledger.port import Ledger
-from meshplan.runtime.parked import Lot
+from meshplan.runtime.parked import Waiting
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
 from meshplan.runtime.results import for_era, outward_uris
@@ -51,6 +51,7 @@ from meshplan.runtime.upstream.port import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from meshplan.runtime.used import Once
 from meshplan.schemas.plan import Retry
 
 Result = dict[str, Any] | bytes
@@ -72,14 +73,15 @@ class Invoker:
         record: Recorder,
         *,
         sealer: Sealer | None = None,
-        lot: Lot | None = None,
+        lot: Waiting | None = None,
         drift: DriftWatch | None = None,
         ledger: Ledger | None = None,
+        used: Once | None = None,
     ) -> None:
         self._active, self._upstreams, self._record = active, upstreams, record
         sealer = sealer or Sealer()
         self._drift, self._tasks, self._ledger = drift, Tasks(sealer), ledger
-        self._rounds = Rounds(self._again, sealer, lot)
+        self._rounds = Rounds(self._again, sealer, lot, used=used)
         self._crowd = Crowd()
 
     async def invoke(self, call: Call) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import anyio.abc
@@ -137,6 +137,24 @@ class Conversation:
             question.answer = members(responses.get(name))
             if question.answer is not None:
                 question.answered.set()
+
+
+class Waiting(Protocol):
+    """Where calls wait for their callers."""
+
+    async def begin(self, owner: tuple[str, str], send: Send, on_notify: OnNotify | None) -> dict[str, Any] | Questions:
+        """See ``Lot``."""
+        ...
+
+    async def resume(
+        self,
+        questions: tuple[str, str],
+        owner: tuple[str, str],
+        responses: Mapping[str, Any],
+        on_notify: OnNotify | None,
+    ) -> dict[str, Any] | Questions:
+        """See ``Lot``."""
+        ...
 
 
 class Lot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,9 @@ Prepare = Callable[[Plan], None]
 """Makes ready what a plan needs besides its servers; raises ``PlanRefusedError``."""
 
 _Mark = tuple[int, int, int] | None
+
+Put = Callable[[Bundle, int | None], Awaitable[None]]
+"""Serves a verified plan from now on, under its sequence number; raises ``PlanRefusedError``."""
 
 
 async def activate(
@@ -54,10 +57,11 @@ class Follower:
         say: Say,
         now: Callable[[], float] = time.monotonic,
         prepare: Prepare | None = None,
+        put: Put | None = None,
     ) -> None:
         self._store, self._channel = store, channel
-        self._active, self._upstreams, self._desired, self._say, self._now = active, upstreams, desired, say, now
-        self._prepare = prepare
+        self._active, self._desired, self._say, self._now = active, desired, say, now
+        self._put = put or partial(activate, active=active, upstreams=upstreams, prepare=prepare)
         self._mark: _Mark = None
         self._again = 0.0
 
@@ -100,7 +104,7 @@ class Follower:
             return
         _check_order(pointer, current)
         published = await anyio.to_thread.run_sync(planfile.from_store, self._store, self._channel, text)
-        await activate(published.bundle, pointer.seq, self._active, self._upstreams, self._prepare)
+        await self._put(published.bundle, pointer.seq)
         self._desired.refused = None
         self._say("plan", {"plan": pointer.plan, "seq": pointer.seq, "channel": self._channel})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,7 +13,7 @@ from meshplan.runtime import passed
 from meshplan.runtime.asks import answerable, question_params, relayed_capabilities
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
-from meshplan.runtime.parked import Lot, ParkedError, Questions
+from meshplan.runtime.parked import ParkedError, Questions, Waiting
 from meshplan.runtime.record import new_id
 from meshplan.runtime.seal import BrokenSealError, Sealer
 from meshplan.runtime.secrets import SecretError
@@ -22,12 +21,11 @@ from meshplan.runtime.shapes import members, text
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.targets import Target, Trace
 from meshplan.runtime.upstream.port import Client, OnAsk, OnNotify, Upstream, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.used import Once, Used
 from meshplan.schemas import jsontext
 
 MAX_AGE: Final = 3600.0
 """Seconds for which the state of a modern server is taken back."""
-MAX_USED: Final = 100_000
-"""Nonces of used states that are remembered; at the bound, whatever is as old as the oldest is refused."""
 
 _PURPOSE: Final = "requestState"
 _ANSWERS, _STATE = "inputResponses", "requestState"
@@ -49,14 +47,18 @@ class _State:
 
 
 class Rounds:
-    """Sends requests that may need more than one round; holds which states were used."""
+    """Sends requests that may need more than one round; ``used`` holds which states were."""
 
     def __init__(
-        self, again: Again, sealer: Sealer, lot: Lot | None = None, now: Callable[[], float] = time.time
+        self,
+        again: Again,
+        sealer: Sealer,
+        lot: Waiting | None = None,
+        now: Callable[[], float] = time.time,
+        used: Once | None = None,
     ) -> None:
         self._again, self._sealer, self._lot, self._now = again, sealer, lot, now
-        self._used: OrderedDict[str, float] = OrderedDict()
-        self._forgotten = 0.0
+        self._used = used or Used(now)
 
     async def send(
         self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest, upstream: Upstream
@@ -179,17 +181,10 @@ class Rounds:
         state = _State(found["c"], found["n"], found["e"], tuple(parked) if parked else None, found.get("upstream"))
         if state.expires < self._now():
             raise _refused("the request state has expired")
-        if state.parked is None:
-            self._use(state)
-        return state
-
-    def _use(self, state: _State) -> None:
-        """Each state is good for one retry; what is parked knows its round itself."""
-        if state.nonce in self._used or state.expires <= self._forgotten:
+        # Each state is good for one retry; what is parked knows its round itself.
+        if state.parked is None and not await self._used.take(state.nonce, state.expires):
             raise _refused("the request state was used before")
-        while self._used and (len(self._used) >= MAX_USED or next(iter(self._used.values())) < self._now()):
-            self._forgotten = self._used.popitem(last=False)[1]
-        self._used[state.nonce] = state.expires
+        return state
 
 
 def _client(call: Call, declared: Mapping[str, Any]) -> Client:

@@ -21,6 +21,8 @@ from meshplan.schemas.plan import Value
 
 MAX_TEXT: Final = 64 * 1024
 """Characters of a sealed text that are still looked at."""
+OWN_KEY: Final = 32
+"""Bytes of a key that is made at start."""
 MIN_SECRET: Final = 16
 """Characters of a seal key: what is shorter can be guessed."""
 
@@ -35,13 +37,13 @@ class Sealer:
     """Seals and opens JSON objects.
 
     The first of the plan's ``seal_keys`` seals and all of them open, so that keys can be rotated; without any, a key
-    made at start does, and no text outlives the process. A ``binding`` must be the same on both sides; it is not in
+    made at start does, and no text outlives the process; ``own`` is that key where processes share one. A ``binding`` must be the same on both sides; it is not in
     the text.
     """
 
-    def __init__(self, secrets: Secrets | None = None) -> None:
+    def __init__(self, secrets: Secrets | None = None, own: bytes | None = None) -> None:
         self._secrets = secrets or Secrets(Path())
-        self._own = os.urandom(32)
+        self._own = own or os.urandom(OWN_KEY)
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
 
     async def seal(self, keys: Sequence[Value], purpose: str, payload: dict[str, Any], binding: str = "") -> str:

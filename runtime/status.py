@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.drift import DriftWatch
@@ -17,6 +17,19 @@ class Desired:
     digest: str | None = None
     seq: int | None = None
     refused: dict[str, Any] | None = None
+
+
+class Reports(Protocol):
+    """Knows what the three pages say."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a plan to enforce."""
+        ...
+
+    async def page(self) -> dict[str, Any]:
+        """The document of ``/status``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,10 @@ class Status:
     def ready(self) -> bool:
         """Whether there is a plan to enforce."""
         return self.active.snapshot is not None
+
+    async def page(self) -> dict[str, Any]:
+        """See ``Reports``."""
+        return self.report()
 
     def report(self) -> dict[str, Any]:
         """The document of ``/status``, version 1."""

@@ -18,6 +18,7 @@ from meshplan.schemas.store import DEFAULT_CHANNEL
 @click.option("--listen", metavar="HOST:PORT", help="instead of the plan's `runtime.listen`")
 @click.option("--local", is_flag=True, help="also let in whoever has the local secret, from this machine only")
 @click.option("--insecure-unsigned", is_flag=True, help="serve an unsigned plan beyond loopback")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="processes on one port")
 @click.pass_obj
 def command(
     project: Project,
@@ -27,6 +28,7 @@ def command(
     listen: str | None,
     local: bool,
     insecure_unsigned: bool,
+    workers: int,
 ) -> int:
     """Serve a plan file, or follow a store and swap to each new plan without dropping a call."""
     if (plan_file is None) == (store is None):
@@ -38,6 +40,7 @@ def command(
         words += ["--store", str(project.root / store), "--channel", channel]
     if listen is not None:
         words += ["--listen", listen]
+    words += ["--workers", str(workers)] if workers > 1 else []
     words += ["--local"] if local else []
     words += ["--insecure-unsigned"] if insecure_unsigned else []
     return become(words)

@@ -26,7 +26,7 @@ from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.principal import CHALLENGE, Approach, Caller, UnauthenticatedError
 from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_VERSION_HEADER
 from meshplan.runtime.snapshot import Snapshot
-from meshplan.runtime.status import Status
+from meshplan.runtime.status import Reports
 
 MAX_NAME = 100
 """How much of an endpoint's name a record of a refusal keeps."""
@@ -39,7 +39,7 @@ class HttpFront:
     """Everything that HTTP needs to know; ``local_secret`` is ``None`` where the local profile is off."""
 
     desk: Desk
-    status: Status
+    status: Reports
     binding: Binding
     local_secret: str | None = None
     sessions: Sessions = field(default_factory=Sessions)
@@ -159,7 +159,7 @@ class HttpFront:
                 if snapshot is None:
                     raise UnauthenticatedError(CHALLENGE, "no_plan")
                 await self._authenticate(snapshot, "", scope, seen)
-            await respond(send, 200, json.dumps(self.status.report()).encode() + b"\n")
+            await respond(send, 200, json.dumps(await self.status.page()).encode() + b"\n")
         else:
             fine = path == "/healthz" or self.status.ready
             text = b"ok\n" if fine else b"no plan is active\n"

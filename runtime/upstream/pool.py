@@ -76,11 +76,19 @@ class UpstreamPool:
     def __init__(self, tasks: anyio.abc.TaskGroup, surroundings: Surroundings) -> None:
         self._tasks, self._surroundings = tasks, surroundings
         self._servers: dict[str, _Served] = {}
+        self._before: dict[str, _Served] = {}
         self._leaving: set[_Kept] = set()
 
     def get(self, name: str) -> Upstream:
         """The server of that name; raises ``KeyError``."""
         return self._servers[name].face
+
+    def find(self, name: str, is_wanted: Callable[[Transport], bool]) -> Upstream:
+        """The server of that name with the wanted transport, of this plan or the one before; raises ``KeyError``."""
+        for served in (self._servers.get(name), self._before.get(name)):
+            if served is not None and is_wanted(served.server.transport):
+                return served.face
+        raise KeyError(name)
 
     async def replace(self, servers: Mapping[str, Server], private_networks: Sequence[str] = ()) -> None:
         """Serve these servers from now on; names may lead to public addresses, and into these networks.
@@ -92,7 +100,8 @@ class UpstreamPool:
         if any(server.transport.kind == "stdio" for server in servers.values()):
             # Children are reached through the SDK, whose import would count against the first calls' time.
             await anyio.to_thread.run_sync(importlib.import_module, "meshplan.runtime.upstream.session")
-        current, self._servers = self._servers, {}
+        self._before = current = self._servers
+        self._servers = {}
         for name, server in servers.items():
             kept = current.get(name)
             if kept is None or not kept.serves(server):

@@ -2,11 +2,13 @@
 
 Usage: asking.py [roots-at-once]. Tool `ask` asks what its argument `asks` lists, [method, params] each, one after the
 other (all at once with `together`), and answers with what it heard. Tool `seen` answers what the server knows.
+Each call of `ask` adds a line to the file that ASKING_LOG names, if it does.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 
 MODE = (sys.argv[1:] or [""])[0]
 declared: dict = {}
@@ -76,6 +78,9 @@ def handle(message: dict) -> None:
     elif method == "tools/call" and params["name"] == "ask":
         arguments = params.get("arguments", {})
         seen["calls"] += 1
+        if log := os.environ.get("ASKING_LOG"):
+            with Path(log).open("a") as file:
+                file.write(json.dumps(arguments) + "\n")
         calls[number] = {"asks": list(arguments["asks"]), "heard": [], "open": 0, "together": "together" in arguments}
         go_on(number)
     elif method == "tools/call":

@@ -1,0 +1,209 @@
+"""The process that has what the workers share: children, sessions of clients, the newest plan, and what is seen of servers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.app import announce, announcement
+from meshplan.runtime.drift import DriftWatch, Seen
+from meshplan.runtime.identity.issuers import Issuers, keep_fresh
+from meshplan.runtime.record import Say, say_to
+from meshplan.runtime.reload import Follower
+from meshplan.runtime.status import Desired, Status
+from meshplan.runtime.supervisor import carried
+from meshplan.runtime.supervisor.members import Members
+from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
+from meshplan.runtime.supervisor.setup import Setup
+from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
+from meshplan.runtime.upstream.pool import UpstreamPool, open_upstreams
+from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRefusal
+from meshplan.runtime.upstream.remote import kept_apart
+from meshplan.runtime.used import Used
+from meshplan.schemas.plan import Transport
+
+DRAIN: Final = 35.0
+"""Seconds that workers which end get; longer than they themselves give to running calls."""
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Answers the workers; ``members`` are those that are here."""
+
+    def __init__(
+        self, setup: Setup, active: Active, upstreams: UpstreamPool, status: Status, drift: DriftWatch
+    ) -> None:
+        self._setup, self._active, self._upstreams = setup, active, upstreams
+        self._status, self._drift, self._used = status, drift, Used()
+        self.members = Members(setup.folder, active, upstreams)
+        self._announced = False
+
+    async def welcome(self, stream: anyio.abc.SocketStream) -> None:
+        """Serve one worker until it has gone."""
+        async with stream:
+            try:
+                wire = Wire(stream)
+            except ForeignPeerError as error:
+                _log.warning("a connection was refused: %s", error)
+                return
+            peer = Peer(wire, self._answer, self._hear)
+            try:
+                await peer.run()
+            finally:
+                self.members.leave(peer)
+
+    def _hear(self, name: str, arguments: Any) -> None:
+        if name == "due":
+            self._drift.due(arguments)
+
+    async def _answer(self, name: str, arguments: Any, incoming: Incoming) -> Any:
+        match name:
+            case "request":
+                return await self._request(arguments, incoming)
+            case "subscribe":
+                return await self._subscribe(arguments, incoming)
+            case "used":
+                return await self._used.take(arguments[0], arguments[1])
+            case "status":
+                return {**self._status.report(), "workers": self.members.report()}
+            case "hello":
+                return await self._hello(arguments, incoming.peer)
+            case _:
+                raise RefusalError({"reason": f"nobody answers `{name}` here"})
+
+    async def _hello(self, arguments: Any, peer: Peer) -> dict[str, Any]:
+        await self.members.join(peer, arguments["worker"], arguments["plan"], arguments["seq"])
+        if len(self.members) >= self._setup.workers and not self._announced:
+            self._announced = True
+            announce(announcement(self._setup.binding, self._active.snapshot, local=self._setup.local))
+        return {name: seen_out(seen) for name, seen in self._drift.seen.items()}
+
+    def _upstream(self, arguments: Any) -> Upstream:
+        """The very server that the worker's plan has: during a change that may be the one before."""
+        wanted: str = arguments["transport"]
+
+        def is_wanted(transport: Transport) -> bool:
+            return carried.transport_digest(transport) == wanted
+
+        try:
+            return self._upstreams.find(arguments["server"], is_wanted)
+        except KeyError:
+            raise RefusalError({"reason": "it is being replaced", "sent": False}) from None
+
+    async def _request(self, arguments: Any, incoming: Incoming) -> dict[str, Any]:
+        async def on_notify(method: str, params: dict[str, Any]) -> None:
+            incoming.note([method, params])
+            await anyio.lowlevel.checkpoint()
+
+        async def on_ask(method: str, params: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return await incoming.ask([method, params])
+            except RefusalError as refusal:
+                failure = carried.failure_in(refusal.value)
+                raise failure if isinstance(failure, UpstreamRefusal) else unanswered() from None
+
+        upstream = self._upstream(arguments)
+        try:
+            return await upstream.request(carried.request_in(arguments["request"], on_notify, on_ask))
+        except UpstreamFailure as failure:
+            raise RefusalError(carried.failure_out(failure)) from None
+
+    async def _subscribe(self, arguments: Any, incoming: Incoming) -> None:
+        try:
+            async with self._upstream(arguments).subscribe(arguments["uri"], incoming.note):
+                incoming.note(None)
+                await anyio.sleep_forever()
+        except UpstreamFailure as failure:
+            raise RefusalError(carried.failure_out(failure)) from None
+
+
+def unanswered() -> UpstreamRefusal:
+    """What a server hears that asks where nobody can answer."""
+    return UpstreamRefusal(-32603, "the caller cannot be asked any more")
+
+
+def seen_out(seen: Seen) -> dict[str, Any]:
+    """What was seen of a server, as workers are told."""
+    return {
+        "transport": carried.transport_digest(seen.transport),
+        "digests": dict(seen.digests),
+        "kinds": sorted(seen.kinds),
+        "checked": seen.checked,
+        "error": seen.error,
+    }
+
+
+@asynccontextmanager
+async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
+    """Connect to the servers, follow the store, and look for drift, for all workers."""
+    active, desired = Active(), Desired()
+    members: list[Members] = []
+
+    def tell(name: str, arguments: Any) -> None:
+        for found in members:
+            found.tell(name, arguments)
+
+    drift = DriftWatch(active, say, lambda server, seen: tell("seen", [server, seen_out(seen)]))
+
+    def on_list_changed(server: str, method: str) -> None:
+        drift.due(server)
+        plan = active.snapshot.plan if active.snapshot else None
+        if plan is not None and server in plan.servers and kept_apart(plan.servers[server]):
+            tell("changed", [server, method])
+
+    root, issuers = setup.source.root, Issuers()
+    async with (
+        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
+        keep_fresh(issuers, active),
+        anyio.create_task_group() as tasks,
+    ):
+        keeper = Keeper(setup, active, upstreams, Status(active, upstreams, desired, drift, issuers), drift)
+        members.append(keeper.members)
+        if setup.snapshot is not None:
+            plan = setup.snapshot.plan
+            await upstreams.replace(plan.servers, plan.runtime.private_networks)
+            active.swap(setup.snapshot)
+            desired.digest, desired.seq = setup.snapshot.digest, setup.snapshot.seq
+        if setup.source.store is not None:
+            store, channel, put = setup.source.store, setup.source.channel, keeper.members.put
+            tasks.start_soon(Follower(store, channel, active, upstreams, desired, say, put=put).run)
+        tasks.start_soon(drift.run, upstreams)
+        yield keeper
+        tasks.cancel_scope.cancel()
+
+
+async def keep(setup: Setup, ready: Callable[[], None]) -> int:
+    """Be the keeper until told to stop, or until the supervisor has gone; the workers go first."""
+    async with (
+        say_to(sys.stderr) as say,
+        open_keeper(setup, say) as keeper,
+        await listen_at(setup.keeper) as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, keeper.welcome)
+        tasks.start_soon(follow_supervisor, setup.lifeline)
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            ready()
+            async for _ in signals:
+                break
+        with anyio.move_on_after(DRAIN):
+            await keeper.members.gone()
+        tasks.cancel_scope.cancel()
+    return 0
+
+
+async def follow_supervisor(lifeline: int) -> None:
+    """Tell this process to stop when the supervisor ends, however it ends."""
+    await anyio.wait_readable(lifeline)
+    os.kill(os.getpid(), signal.SIGTERM)

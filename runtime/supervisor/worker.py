@@ -1,0 +1,196 @@
+"""One worker: the fronts on its share of the port; what all workers share is asked of the keeper."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from meshplan.runtime import planfile
+from meshplan.runtime.active import Active
+from meshplan.runtime.app import serve_http
+from meshplan.runtime.drift import DriftWatch, Seen
+from meshplan.runtime.front.desk import Desk
+from meshplan.runtime.front.http import HttpFront
+from meshplan.runtime.front.sessions import Sessions
+from meshplan.runtime.front.tokens import Tokens
+from meshplan.runtime.identity.issuers import Issuers, keep_fresh
+from meshplan.runtime.identity.verifier import Verifier
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.parked import open_lot
+from meshplan.runtime.record import Say, log_to, say_to
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.supervisor import carried
+from meshplan.runtime.supervisor.fellows import Door, Fellows
+from meshplan.runtime.supervisor.keeper import follow_supervisor
+from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
+from meshplan.runtime.supervisor.setup import Setup
+from meshplan.runtime.supervisor.wire import connected, listen_at
+from meshplan.runtime.upstream.pool import open_upstreams
+from meshplan.runtime.upstream.remote import WorkerUpstreams
+from meshplan.schemas.bundle import PlanRefusedError
+
+INTERNAL = 70
+
+
+class Duty:
+    """Does what the keeper says: load a plan, serve it, and hear what was seen of servers."""
+
+    def __init__(self, active: Active, upstreams: WorkerUpstreams, drift: DriftWatch) -> None:
+        self._active, self._upstreams, self._drift = active, upstreams, drift
+        self._loaded: Snapshot | None = None
+
+    async def answer(self, name: str, arguments: Any, _incoming: Incoming) -> None:
+        """See ``peer.Handle``."""
+        if name == "load":
+            self._loaded = await anyio.to_thread.run_sync(_load, Path(arguments["file"]), arguments["seq"])
+        elif name == "swap" and self._loaded is not None and self._loaded.digest == arguments["plan"]:
+            snapshot, self._loaded = self._loaded, None
+            await self.serve(snapshot)
+        else:
+            raise RefusalError({"reason": f"`{name}` is not for now"})
+
+    async def serve(self, snapshot: Snapshot) -> None:
+        """Serve a plan from now on."""
+        await self._upstreams.replace(snapshot.plan.servers, snapshot.plan.runtime.private_networks)
+        self._active.swap(snapshot)
+
+    def hear(self, name: str, arguments: Any) -> None:
+        """See ``peer.Hear``."""
+        if name == "changed":
+            self._active.upstream_changed(arguments[0], arguments[1])
+        elif name == "seen":
+            self.see(arguments[0], arguments[1])
+
+    def see(self, server: str, seen: dict[str, Any]) -> None:
+        """Take what was seen of a server, where it is the one that the plan has."""
+        snapshot = self._active.snapshot
+        found = snapshot.plan.servers.get(server) if snapshot else None
+        if found is not None and carried.transport_digest(found.transport) == seen["transport"]:
+            kinds, digests = frozenset(seen["kinds"]), dict(seen["digests"])
+            self._drift.take(server, Seen(found.transport, digests, kinds, 0, 0, seen["checked"], seen["error"]))
+
+
+def _load(path: Path, seq: int | None) -> Snapshot:
+    try:
+        return Snapshot(planfile.from_file(path), seq)
+    except PlanRefusedError as error:
+        raise RefusalError({"reason": f"{error.code}: {error}"}) from None
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperStatus:
+    """See ``status.Reports``: every worker says what the keeper says."""
+
+    keeper: Peer
+    active: Active
+
+    @property
+    def ready(self) -> bool:
+        """See ``status.Reports``."""
+        return self.active.snapshot is not None
+
+    async def page(self) -> dict[str, Any]:
+        """See ``status.Reports``."""
+        try:
+            return await self.keeper.call("status", {})
+        except (LinkLostError, RefusalError):
+            return {"v": 1, "ready": False, "error": "the runtime is ending"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperUsed:
+    """See ``used.Once``: what was used at one worker was used at all."""
+
+    keeper: Peer
+
+    async def take(self, nonce: str, expires: float) -> bool:
+        """See ``used.Once``; nothing is new where nobody can tell."""
+        try:
+            return await self.keeper.call("used", [nonce, expires])
+        except (LinkLostError, RefusalError):
+            return False
+
+
+async def work(setup: Setup, name: str, listener: socket.socket) -> int:
+    """Be a worker until told to stop, or until the supervisor or its keeper has gone."""
+    code = INTERNAL
+    async with connected(setup.keeper) as wire, anyio.create_task_group() as tasks:
+        keeper = Peer(wire)
+        tasks.start_soon(keeper.run)
+        async with say_to(sys.stderr) as say, anyio.create_task_group() as watching:
+            watching.start_soon(follow_supervisor, setup.lifeline)
+            watching.start_soon(_follow, keeper)
+            code = await _serve(setup, name, listener, keeper, say)
+            watching.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _follow(keeper: Peer) -> None:
+    await keeper.lost.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer, say: Say) -> int:
+    active, root, code = Active(), setup.source.root, INTERNAL
+    drift, issuers = DriftWatch(active, say), Issuers()
+
+    def on_list_changed(server: str, method: str) -> None:
+        active.upstream_changed(server, method)
+        keeper.tell("due", server)
+
+    def on_connected(server: str) -> None:
+        keeper.tell("due", server)
+
+    async with (
+        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected) as own,
+        open_lot() as lot,
+        keep_fresh(issuers, active),
+        anyio.create_task_group() as tasks,
+    ):
+        upstreams = WorkerUpstreams(own, keeper)
+        duty = Duty(active, upstreams, drift)
+        keeper.handle, keeper.hear = duty.answer, duty.hear
+        if setup.snapshot is not None:
+            await duty.serve(setup.snapshot)
+        fellows = Fellows(setup, name, setup.sealer(), lot)
+        invoker = Invoker(
+            active, upstreams, log_to(say), sealer=fellows.sealer, lot=fellows, drift=drift, used=KeeperUsed(keeper)
+        )
+        desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
+        tasks.start_soon(desk.background.run)
+        sessions = Sessions(worker=name, locator=fellows)
+        status = KeeperStatus(keeper, active)
+        front = HttpFront(desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers))
+        door = await listen_at(setup.worker(name))
+        tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
+        if await _greet(keeper, name, active, duty):
+            code = await serve_http(front, listener, active, _quiet)
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _greet(keeper: Peer, name: str, active: Active, duty: Duty) -> bool:
+    """Join the others, with the newest plan; False where it cannot be had."""
+    snapshot = active.snapshot
+    plan, seq = (snapshot.digest, snapshot.seq) if snapshot else (None, None)
+    try:
+        seen = await keeper.call("hello", {"worker": name, "plan": plan, "seq": seq})
+    except (RefusalError, LinkLostError) as error:
+        sys.stderr.write(f"worker `{name}` cannot serve: {error}\n")
+        return False
+    for server, found in seen.items():
+        duty.see(server, found)
+    return True
+
+
+def _quiet() -> None:
+    """The keeper says when all workers serve."""

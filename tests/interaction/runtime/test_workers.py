@@ -1,0 +1,348 @@
+"""Four workers on one port, and a new connection for every request: nobody can tell, and nothing runs twice."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+import worlds
+from plans import Draft, publish
+from runtimes import runtime
+from sites import events, listening
+
+from meshplan.schemas.bundle import pack
+from meshplan.schemas.plan import HttpTransport, Literally, StdioTransport
+
+ASKING = Path(__file__).parents[2] / "servers" / "asking.py"
+FORM = ["elicitation/create", {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}]
+YES = {"action": "accept", "content": {"name": "x"}}
+MODERN = "2026-07-28"
+ELICITS = {"elicitation": {}}
+WEB = ContextVar("web")
+"""A client that keeps no connection."""
+
+
+def asking(log):
+    env = {"ASKING_LOG": Literally(value=str(log))}
+    return StdioTransport(argv=(sys.executable, str(ASKING)), env=env, cwd=".")
+
+
+def drafted(log, *, tools=("ask", "seen")):
+    draft = Draft()
+    draft.server("s", asking(log), sessions="per_client")
+    draft.server("one", asking(log))
+    for tool in tools:
+        draft.tool("dev", "s", tool)
+    draft.tool("dev", "one", "seen", "one_seen")
+    for key in ("ann", "bob"):
+        draft.key(key, f"user:{key}")
+        draft.grant("all", f"user:{key}")
+    return draft
+
+
+class Caller:
+    """Sends requests of both eras, each over a connection of its own."""
+
+    def __init__(self, running, key="ann"):
+        self.running, self.key = running, key
+        self.number = 0
+
+    @asynccontextmanager
+    async def sent(self, method, body=None, **headers):
+        told = {"authorization": f"Bearer secret-{self.key}", "accept": "application/json, text/event-stream"}
+        async with WEB.get().stream(method, self.running.url(), json=body, headers={**told, **headers}) as answer:
+            yield answer
+
+    async def post(self, body, **headers):
+        async with self.sent("POST", body, **headers) as answer:
+            await answer.aread()
+            return answer
+
+    def message(self, method, params):
+        self.number += 1
+        return {"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}
+
+    async def modern(self, method, params, **capabilities):
+        return (await self.post(*self.modern_parts(method, params, capabilities)[:1], **self.headers)).json()
+
+    def modern_parts(self, method, params, capabilities):
+        meta = {"io.modelcontextprotocol/protocolVersion": MODERN}
+        meta["io.modelcontextprotocol/clientCapabilities"] = capabilities
+        self.headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
+        if "name" in params:
+            self.headers["mcp-name"] = params["name"]
+        return self.message(method, {**params, "_meta": meta}), self.headers
+
+    async def session(self, **capabilities):
+        params = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": capabilities,
+            "clientInfo": {"name": "t", "version": "1"},
+        }
+        answer = await self.post(self.message("initialize", params))
+        return {"mcp-session-id": answer.headers["mcp-session-id"]}
+
+    async def tool(self, session, name, **arguments):
+        answer = await self.post(self.message("tools/call", {"name": name, "arguments": arguments}), **session)
+        return next(found["result"] for found in events(answer.text) or [answer.json()] if "result" in found)
+
+
+@asynccontextmanager
+async def four(*args):
+    alone = httpx2.Limits(max_keepalive_connections=0)
+    with anyio.fail_after(60):
+        async with runtime("--workers", 4, *args) as running, httpx2.AsyncClient(timeout=30, limits=alone) as web:
+            WEB.set(web)
+            yield running
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def plan(tmp_path, log):
+    path = tmp_path / "plan.json"
+    path.write_text(pack(drafted(log).bundle()))
+    return path
+
+
+async def test_sessions_work_whichever_worker_takes_the_connection(plan):
+    async with four("--plan", plan) as running:
+        ann, bob = Caller(running), Caller(running, "bob")
+        sessions = [(caller, await caller.session(**ELICITS)) for caller in (ann, bob) for _ in range(3)]
+        pids = Counter()
+        for caller, session in sessions:
+            seen = [(await caller.tool(session, "seen"))["pid"] for _ in range(3)]
+            assert len(set(seen)) == 1
+            pids[seen[0]] += 1
+            other = bob if caller is ann else ann
+            stolen = await other.post(other.message("tools/call", {"name": "seen"}), **session)
+            assert stolen.status_code == 404
+        assert len(pids) == len(sessions)
+        assert len({(await caller.tool(session, "one_seen"))["pid"] for caller, session in sessions}) == 1
+        for caller, session in sessions:
+            async with caller.sent("DELETE", **session) as answer:
+                assert answer.status_code == 204
+            for _ in range(3):
+                gone = await caller.post(caller.message("ping", {}), **session)
+                assert gone.status_code == 404
+
+
+async def test_questions_of_a_session_are_answered_over_any_connection(plan, log):
+    async with four("--plan", plan) as running:
+        heard = Counter()
+
+        async def one(key, name):
+            caller = Caller(running, key)
+            session = await caller.session(**ELICITS)
+            call = caller.message("tools/call", {"name": "ask", "arguments": {"asks": [FORM, FORM], "mark": name}})
+            async with caller.sent("POST", call, **session) as answer:
+                async for line in answer.aiter_lines():
+                    found = json.loads(line[6:]) if line.startswith("data: ") else {}
+                    if found.get("method") == "elicitation/create":
+                        result = {**YES, "content": {"name": name}}
+                        reply = {"jsonrpc": "2.0", "id": found["id"], "result": result}
+                        assert (await caller.post(reply, **session)).status_code == 202
+                    elif "result" in found:
+                        assert [part["content"]["name"] for part in found["result"]["heard"]] == [name, name]
+                        heard[name] += 1
+
+        async with anyio.create_task_group() as group:
+            for number in range(6):
+                group.start_soon(one, ("ann", "bob")[number % 2], f"n{number}")
+        assert heard == {f"n{number}": 1 for number in range(6)}
+        assert Counter(json.loads(line)["mark"] for line in log.read_text().splitlines()) == heard
+
+
+async def test_parked_calls_go_on_where_they_wait_and_each_retry_counts_once(plan, log):
+    async with four("--plan", plan) as running:
+        for number in range(5):
+            ann, bob = Caller(running), Caller(running, "bob")
+            first = {"name": "ask", "arguments": {"asks": [FORM], "mark": number}}
+            asked = (await ann.modern("tools/call", first, **ELICITS))["result"]
+            answers = dict.fromkeys(asked["inputRequests"], YES)
+            retry = {**first, "requestState": asked["requestState"], "inputResponses": answers}
+            foreign = await bob.modern("tools/call", retry, **ELICITS)
+            assert foreign["error"]["data"]["reason"] == "request_state"
+            got = []
+
+            async def again(retry=retry, got=got):
+                got.append(await Caller(running).modern("tools/call", retry, **ELICITS))
+
+            async with anyio.create_task_group() as group:
+                for _ in range(4):
+                    group.start_soon(again)
+            results = [found["result"] for found in got if "result" in found]
+            assert [found["heard"] for found in results] == [[YES]]
+            assert {found["error"]["data"]["reason"] for found in got if "error" in found} == {"request_state_gone"}
+        marks = [json.loads(line)["mark"] for line in log.read_text().splitlines()]
+        assert marks == list(range(5))
+
+
+async def test_a_modern_servers_state_is_taken_back_once_by_all_workers_together(tmp_path):
+    runs = []
+
+    async def upstream(_scope, receive, send):
+        message = json.loads((await receive())["body"])
+        result = {"resultType": "complete", "content": []}
+        if message["method"] == "server/discover":
+            result |= {
+                "supportedVersions": [MODERN],
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "u", "version": "1"},
+                "ttlMs": 0,
+                "cacheScope": "private",
+            }
+        elif message["method"] == "tools/list":
+            result = {"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}
+        elif "requestState" not in message["params"]:
+            asks = {"q": {"method": FORM[0], "params": FORM[1]}}
+            result = {"resultType": "input_required", "inputRequests": asks, "requestState": "mine"}
+        else:
+            runs.append(message["params"]["requestState"])
+        body = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": result}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": body})
+
+    async with listening(upstream) as port:
+        draft = Draft()
+        draft.server("u", HttpTransport(url=f"http://127.0.0.1:{port}/mcp", headers={}, auth=None), on_drift="warn")
+        draft.tool("dev", "u", "go")
+        draft.key("ann", "user:ann")
+        draft.grant("all", "user:ann")
+        path = tmp_path / "plan.json"
+        path.write_text(pack(draft.bundle()))
+        async with four("--plan", path) as running:
+            ann = Caller(running)
+            asked = (await ann.modern("tools/call", {"name": "go", "arguments": {}}, **ELICITS))["result"]
+            retry = {"name": "go", "arguments": {}, "requestState": asked["requestState"], "inputResponses": {"q": YES}}
+            got = [await ann.modern("tools/call", retry, **ELICITS) for _ in range(8)]
+    assert [("result" in found) for found in got] == [True] + [False] * 7
+    assert runs == ["mine"]
+
+
+async def test_a_new_plan_is_served_by_every_worker_before_anybody_is_told_that_it_is(tmp_path, log):
+    before, after = drafted(log).bundle(), drafted(log, tools=("seen",)).bundle()
+    publish(tmp_path, before, 1)
+    async with four("--store", tmp_path) as running:
+        ann, told = Caller(running), []
+        session = await ann.session()
+
+        async def listen(started):
+            caller = Caller(running)
+            body, headers = caller.modern_parts(
+                "subscriptions/listen", {"notifications": {"toolsListChanged": True}}, {}
+            )
+            async with caller.sent("POST", body, **headers) as answer:
+                async for line in answer.aiter_lines():
+                    if "acknowledged" in line:
+                        started.set()
+                    if "tools/list_changed" in line:
+                        told.append("modern")
+                        return
+
+        async def stream(started):
+            async with ann.sent("GET", **session) as answer:
+                started.set()
+                async for line in answer.aiter_lines():
+                    if "tools/list_changed" in line:
+                        told.append("legacy")
+                        return
+
+        async with anyio.create_task_group() as group:
+            for work in (listen, listen, listen, listen, stream):
+                started = anyio.Event()
+                group.start_soon(work, started)
+                await started.wait()
+            publish(tmp_path, after, 2)
+        assert sorted(told) == ["legacy", *["modern"] * 4]
+        status = await status_of(running)
+        while status["active"]["seq"] != 2:
+            status = await status_of(running)
+        assert [(found["plan"], found["refused"]) for found in status["workers"]] == [(after.digest, None)] * 4
+        for _ in range(8):
+            listed = await ann.modern("tools/list", {})
+            assert sorted(tool["name"] for tool in listed["result"]["tools"]) == ["one_seen", "seen"]
+            refused = await ann.modern("tools/call", {"name": "ask", "arguments": {"asks": []}}, **ELICITS)
+            assert refused["error"]["message"] == "Unknown tool: ask"
+            assert (await status_of(running))["workers"] == status["workers"]
+
+
+async def status_of(running):
+    return (await WEB.get().get(f"{running.base}/status")).json()
+
+
+async def workers_of(running, without=None):
+    """The processes of all four workers."""
+    found = set()
+    while len(found) < 4:
+        found = {worker["pid"] for worker in (await status_of(running))["workers"]} - {without}
+    return found
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def ended(*pids):
+    await anyio.to_thread.run_sync(worlds.until, lambda: None if any(alive(pid) for pid in pids) else True, "they end")
+
+
+def children_of(pid):
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+async def test_a_worker_that_dies_is_replaced_and_takes_only_its_own_sessions_with_it(plan):
+    async with four("--plan", plan) as running:
+        ann = Caller(running)
+        workers = await workers_of(running)
+        sessions = [await ann.session() for _ in range(16)]
+        victim = min(workers)
+        os.kill(victim, signal.SIGKILL)
+        now = await workers_of(running, without=victim)
+        assert len(now & workers) == 3
+        answers = Counter([(await ann.post(ann.message("ping", {}), **session)).status_code for session in sessions])
+        assert set(answers) <= {200, 404}
+        assert answers[200] > 0
+        for _ in range(8):
+            assert "result" in await ann.modern("tools/call", {"name": "one_seen", "arguments": {}})
+        running.process.terminate()
+        assert await running.process.wait() == 0
+        await ended(*now)
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "keeper"])
+async def test_without_its_supervisor_or_keeper_nothing_stays_behind(plan, victim):
+    async with four("--plan", plan) as running:
+        ann = Caller(running)
+        child = (await ann.modern("tools/call", {"name": "one_seen", "arguments": {}}))["result"]["pid"]
+        supervisor, workers = running.process.pid, await workers_of(running)
+        [keeper] = children_of(supervisor) - set(workers)
+        os.kill(supervisor if victim == "supervisor" else keeper, signal.SIGKILL)
+        await ended(*workers, keeper, child)
+        assert await running.process.wait() == (-signal.SIGKILL if victim == "supervisor" else 70)
+        with pytest.raises(httpx2.ConnectError):
+            await status_of(running)
+
+
+async def test_a_port_that_is_taken_is_not_shared_with_whoever_has_it(plan):
+    async with four("--plan", plan) as running:
+        port = running.base.rpartition(":")[2]
+        command = [sys.executable, "-m", "meshplan.runtime", "serve", "--workers", "2", "--plan", str(plan)]
+        second = await anyio.run_process([*command, "--listen", f"127.0.0.1:{port}"], check=False)
+    assert second.returncode == 64
+    assert b"cannot listen on" in second.stderr
