@@ -35,6 +35,10 @@ class Upstreams(Protocol):
         """Open, keep and close upstreams so that they are these; their names may lead into these networks."""
         ...
 
+    def forget(self, owner: tuple[str, str], name: str) -> None:
+        """A client (``port.Client``: its owner and name) has left: close its sessions."""
+        ...
+
     def health(self) -> Mapping[str, Health]:
         """The state of each upstream by server name."""
         ...

@@ -37,7 +37,7 @@ from meshplan.runtime.parked import Waiting
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
 from meshplan.runtime.results import for_era, outward_uris
-from meshplan.runtime.rounds import Rounds
+from meshplan.runtime.rounds import Rounds, client_name
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot, View
@@ -116,6 +116,10 @@ class Invoker:
             return resolve(self._view(snapshot, call), call, Trace()) is not None
         except RpcError:
             return False
+
+    def left(self, owner: tuple[str, str], endpoint: str, session: str) -> None:
+        """A client's session has ended: so do those that it had at servers."""
+        self._upstreams.forget(owner, client_name(endpoint, session))
 
     def turn_away(
         self,

@@ -187,10 +187,15 @@ class Rounds:
         return state
 
 
+def client_name(endpoint: str, session: str) -> str:
+    """What tells a client with a session from the other clients of its principal."""
+    return f"{endpoint} {session}"
+
+
 def _client(call: Call, declared: Mapping[str, Any]) -> Client:
     capabilities = jsontext.canonical(declared)
     if call.session is not None:
-        return Client(call.caller.owner, f"{call.endpoint} {call.session}", capabilities)
+        return Client(call.caller.owner, client_name(call.endpoint, call.session), capabilities)
     name = jsontext.canonical([call.endpoint, call.client_info])
     return Client(call.caller.owner, name, capabilities, alone=bool(declared))
 

@@ -17,6 +17,7 @@ from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
 from meshplan.runtime.front.asgi import BodyError, Direct, Receive, Scope, Send, direct_of, read_body, respond
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
+from meshplan.runtime.front.session import Session
 from meshplan.runtime.front.sessions import Sessions
 from meshplan.runtime.identity import metadata
 from meshplan.runtime.identity.door import Door
@@ -45,6 +46,14 @@ class HttpFront:
     sessions: Sessions = field(default_factory=Sessions)
     verifier: Verifier = field(default_factory=lambda: Verifier(Issuers()))
     doors: dict[str, dict[str, Door]] = field(default_factory=dict[str, dict[str, Door]])
+
+    def __post_init__(self) -> None:
+        """What ends here ends at the servers, too."""
+
+        def ended(session: Session) -> None:
+            self.desk.invoker.left(session.owner, session.endpoint, session.number)
+
+        self.sessions.on_end = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI 3.0; anything but HTTP is not for us."""

@@ -42,7 +42,10 @@ class Locator(Protocol):
 
 
 class Sessions:
-    """Finds sessions by their id; ``worker`` is who keeps them, and ``locator`` knows of other workers, if any."""
+    """Finds sessions by their id; ``worker`` is who keeps them, and ``locator`` knows of other workers, if any.
+
+    ``on_end`` hears of each session that has ended: deleted, expired or made room for.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Sessions:
         locator: Locator | None = None,
     ) -> None:
         self.now, self.worker, self.locator = now, worker or new_id(), locator
+        self.on_end: Callable[[Session], None] | None = None
         self._sessions: dict[str, Session] = {}
 
     def __len__(self) -> int:
@@ -80,6 +84,8 @@ class Sessions:
         """End a session and whatever runs in it."""
         self._sessions.pop(session.id, None)
         session.end()
+        if self.on_end is not None:
+            self.on_end(session)
 
     def _expired(self, session: Session) -> bool:
         return not session.busy and self.now() - session.last_seen > IDLE

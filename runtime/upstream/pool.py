@@ -122,6 +122,13 @@ class UpstreamPool:
         server.stop()
         self._leaving.discard(server)
 
+    def forget(self, owner: tuple[str, str], name: str) -> None:
+        """See ``active.Upstreams``."""
+        for served in self._servers.values():
+            for member in served.members:
+                if isinstance(member, ClientSessions):
+                    member.forget(owner, name)
+
     def health(self) -> dict[str, Health]:
         """The state of each server right now."""
         return {name: server.face.health() for name, server in self._servers.items()}

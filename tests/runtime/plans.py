@@ -226,6 +226,7 @@ class FakeUpstreams:
 
     servers: dict[str, FakeUpstream] = field(default_factory=dict)
     replaced: list[list[str]] = field(default_factory=list)
+    forgotten: list[tuple] = field(default_factory=list)
 
     def serve(self, name, handler):
         self.servers[name] = FakeUpstream(handler)
@@ -239,6 +240,9 @@ class FakeUpstreams:
     async def replace(self, servers, private_networks=()):
         self.replaced.append(sorted(servers))
         await anyio.lowlevel.checkpoint()
+
+    def forget(self, owner, name):
+        self.forgotten.append((owner, name))
 
     def health(self):
         return {name: server.health() for name, server in self.servers.items()}

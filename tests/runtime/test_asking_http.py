@@ -153,3 +153,15 @@ async def test_only_clients_with_sessions_are_told_that_an_elicitation_is_comple
         assert await in_session(found, session, "w", told, completes="e1") == "w!"
         assert told == [("notifications/elicitation/complete", {"elicitationId": "e1"})]
         assert await by_results(found, "w", completes="e1") == "w!"
+
+
+async def test_a_client_that_leaves_takes_its_session_at_the_server_along(tmp_path):
+    async with served(tmp_path) as found:
+        sessions = [await found.session(capabilities=CAPABILITIES) for _ in range(2)]
+        for session in sessions:
+            assert await in_session(found, session, "w") == "w!"
+        assert found.upstreams.health()["s"].sessions == 2
+        await found.client.delete(found.url(), headers={**bearer("ann"), "mcp-session-id": sessions[0]})
+        assert found.upstreams.health()["s"].sessions == 1
+        assert await in_session(found, sessions[1], "w") == "w!"
+        assert found.upstreams.health()["s"].sessions == 1
