@@ -99,10 +99,8 @@ class Book:
         if not began and writer.full and (call is None or attempt.reason == _FULL):
             writer.unrecorded(attempt.outcome)
             return
-        entry = outcome_of(attempt, call, trace)
-        if call is not None and trace is not None and not began:
-            entry = entry._replace(inputs=self._read(call, trace))
-        writer.put(entry)
+        inputs = self._read(call, trace) if call is not None and trace is not None and not began else None
+        writer.put(outcome_of(attempt, call, trace, inputs))
 
     def _read(self, call: Call, trace: Trace) -> str | None:
         snapshot = self._active.snapshot

@@ -23,6 +23,10 @@ _LONGEST: Final = 256
 
 _MICRO: Final = 1_000_000
 
+_Name = str | None
+_Said = tuple[str, str, str, _Name, _Name, str, _Name, _Name, _Name, _Name, _Name, str, str, _Name, _Name, _Name]
+"""The values of ``Entry`` from ``at`` to ``rule``."""
+
 
 def size_of(value: object) -> int | None:
     """Bytes of the JSON of a value."""
@@ -31,15 +35,19 @@ def size_of(value: object) -> int | None:
 
 def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:
     """What is about to be done."""
-    return _entry("intent", attempt, call, trace)._replace(inputs=inputs)
+    return Entry("intent", *_said(attempt, call, trace), inputs=inputs)
 
 
-def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None) -> Entry:
+def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs: str | None = None) -> Entry:
     """What came of it."""
     total = int(attempt.duration * _MICRO)
     if call is None or trace is None:
-        found = Entry("outcome", attempt.at, attempt.decision, attempt.call, plan=attempt.plan)
-        return found._replace(
+        return Entry(
+            "outcome",
+            attempt.at,
+            attempt.decision,
+            attempt.call,
+            plan=attempt.plan,
             endpoint=_short(attempt.endpoint),
             principal=attempt.principal,
             method=_short(attempt.method) or None,
@@ -47,21 +55,25 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None) -> Entr
             reason=attempt.reason,
             total_us=total,
         )
-    sent = trace.sent is not None
-    return _entry("outcome", attempt, call, trace)._replace(
-        outcome=attempt.outcome,
-        reason=attempt.reason,
-        total_us=total,
-        queue_us=int((trace.sent - trace.started) * _MICRO) if trace.sent is not None else total,
-        upstream_us=int((trace.upstream or 0.0) * _MICRO) if sent else None,
-        received_bytes=trace.received_bytes,
+    sent, upstream = trace.sent, trace.upstream
+    return Entry(
+        "outcome",
+        *_said(attempt, call, trace),
+        attempt.outcome,
+        attempt.reason,
+        attempt.drift,
+        total if sent is None else int((sent - trace.started) * _MICRO),
+        None if upstream is None else int(upstream * _MICRO),
+        total,
+        trace.sent_bytes,
+        trace.received_bytes,
+        inputs=inputs,
     )
 
 
-def _entry(kind: Any, attempt: Attempt, call: Call, trace: Trace) -> Entry:
-    user, teams, agent, application = _who(trace.subjects)
-    return Entry(
-        kind,
+def _said(attempt: Attempt, call: Call, trace: Trace) -> _Said:
+    """From ``at`` to ``rule``: what is known before a request leaves."""
+    return (
         attempt.at,
         attempt.decision,
         attempt.call,
@@ -69,17 +81,12 @@ def _entry(kind: Any, attempt: Attempt, call: Call, trace: Trace) -> Entry:
         attempt.plan,
         _short(attempt.endpoint),
         attempt.principal,
-        user,
-        teams,
-        agent,
-        application,
+        *_who(trace.subjects),
         _short(attempt.method),
         call.era,
         attempt.capability,
         trace.server,
         attempt.rule,
-        drift=attempt.drift,
-        sent_bytes=trace.sent_bytes,
     )
 
 
