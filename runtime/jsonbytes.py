@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +12,7 @@ from meshplan.schemas import jsontext
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 """Compact JSON of a tree that was read strictly: integers exact, no NaN in it."""
-_BLANK_COLONS = (b" :", b"\t:", b"\n:", b"\r:")
+_BLANK_COLON = re.compile(rb"[ \t\n\r]:")
 
 
 def parse(text: bytes, depth: int = jsontext.MAX_DEPTH) -> Any:
@@ -28,7 +29,7 @@ def parse(text: bytes, depth: int = jsontext.MAX_DEPTH) -> Any:
             value = _decode(text)
         except (ValueError, RecursionError):
             return jsontext.parse(text)
-        if _names(value) == text.count(b'":') and not any(blank in text for blank in _BLANK_COLONS):
+        if _names(value) == text.count(b'":') and not _BLANK_COLON.search(text):
             return value
     return jsontext.parse(text)
 

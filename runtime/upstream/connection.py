@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -130,7 +131,7 @@ class UpstreamServer:
         self, request: UpstreamRequest, send: Callable[[Link, UpstreamRequest, float], Awaitable[T]]
     ) -> T:
         """A request that certainly was not executed is sent once more on a new connection."""
-        deadline = anyio.current_time() + request.timeout
+        deadline = asyncio.get_running_loop().time() + request.timeout
         self._running, self._begun = self._running + 1, self._begun + 1
         try:
             session = await self._connected(deadline, request.timeout)
