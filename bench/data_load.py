@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
-TICKS = 100
 
 
 @dataclass
@@ -26,6 +25,10 @@ class Client:
     streams: tuple = field(default=())
 
     async def request(self, method: str, params: dict, *, notify: bool = False) -> dict:
+        return message_in(*await self.exchange(method, params, notify=notify))
+
+    async def exchange(self, method: str, params: dict, *, notify: bool = False) -> tuple[bytes, bool]:
+        """The body of the response, unread, and whether it is a stream of events."""
         where = urlsplit(self.url)
         if not self.streams:
             self.streams = await asyncio.open_connection(where.hostname, where.port, limit=32 << 20)
@@ -56,7 +59,7 @@ class Client:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         return await self._answer(reader)
 
-    async def _answer(self, reader: asyncio.StreamReader) -> dict:
+    async def _answer(self, reader: asyncio.StreamReader) -> tuple[bytes, bool]:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         for line in head.split("\r\n"):
@@ -70,12 +73,7 @@ class Client:
             await reader.readline()
         else:
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-        if not body:
-            return {}
-        if "event-stream" in headers.get("content-type", ""):
-            events = [json.loads(line[5:]) for line in body.decode().splitlines() if line.startswith("data:")]
-            return events[-1]
-        return json.loads(body)
+        return body, "event-stream" in headers.get("content-type", "")
 
     async def open(self) -> None:
         if not self.modern:
@@ -86,6 +84,12 @@ class Client:
     def close(self) -> None:
         if self.streams:
             self.streams[1].close()
+
+
+def message_in(body: bytes, streamed: bool) -> dict:
+    if streamed:
+        return [json.loads(line[5:]) for line in body.decode().splitlines() if line.startswith("data:")][-1]
+    return json.loads(body) if body else {}
 
 
 @dataclass(frozen=True)
@@ -156,18 +160,25 @@ async def load(
     return Measured(len(times) / wall, cuts[49] * 1e3, cuts[98] * 1e3, spent / len(times) * 1e3)
 
 
-async def listing(url: str, *, modern: bool, key: str | None, rounds: int) -> tuple[int, float]:
-    """How many tools are listed, and the median time in ms of listing all of them."""
+async def listing(
+    url: str, *, modern: bool, key: str | None, rounds: int, pid: int | None = None
+) -> tuple[int, float, float]:
+    """How many tools are listed; until the last byte of all pages, the median time and the CPU of the target, in ms."""
     client, times, count = Client(url, modern, key), [], 0
     await client.open()
+    before = cpu_seconds(pid) if pid else 0.0
     for _ in range(rounds):
-        begun, cursor, count = time.perf_counter(), None, 0
+        cursor, count, spent = None, 0, 0.0
         while True:
-            result = (await client.request("tools/list", {"cursor": cursor} if cursor else {}))["result"]
+            begun = time.perf_counter()
+            found = await client.exchange("tools/list", {"cursor": cursor} if cursor else {})
+            spent += time.perf_counter() - begun
+            result = message_in(*found)["result"]
             count += len(result["tools"])
             cursor = result.get("nextCursor")
             if cursor is None:
                 break
-        times.append((time.perf_counter() - begun) * 1e3)
+        times.append(spent * 1e3)
     client.close()
-    return count, statistics.median(times)
+    cpu = (cpu_seconds(pid) - before if pid else 0.0) / rounds * 1e3
+    return count, statistics.median(times), cpu

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_load import Measured, listing, load, resident_mib
+from data_load import Measured, cpu_seconds, listing, load, resident_mib
 from data_plan import KEY, plan
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build" / "bench-data"
-SERVERS, TOOLS, RULES, BASE = 50, 10, 500, 29100
+SERVERS, TOOLS, RULES = 50, 10, 500
 
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 1;
@@ -56,7 +56,7 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 
 @dataclass
 class Target:
-    """One thing that is measured; ``pid`` is ``None`` for the server itself."""
+    """One thing that is measured; ``tools`` says whether it lists those of all servers."""
 
     name: str
     url: str
@@ -70,6 +70,16 @@ class Target:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]
+
+
+def free_range(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    for first in range(20_000, 32_000, count):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    raise RuntimeError(f"no {count} free ports in a row")
 
 
 @contextlib.contextmanager
@@ -101,14 +111,14 @@ def serve(path: Path, port: int) -> tuple[str, ...]:
     return (sys.executable, "-m", "meshplan.runtime", "serve", "--plan", str(path), "--listen", f"127.0.0.1:{port}")
 
 
-async def cold_start() -> tuple[float, float]:
-    """Seconds from the start of the process to the first list, and MiB then, with every server down."""
+async def cold_start() -> tuple[float, float, float]:
+    """From the start of the process to the first list, with every server down: seconds, those of CPU, and MiB then."""
     port, path = free_port(), BUILD / "down.json"
-    path.write_text(plan(9, 1, 1, 2) if SERVERS == 0 else plan(59900, SERVERS, TOOLS, RULES))
+    path.write_text(plan(free_range(SERVERS), SERVERS, TOOLS, RULES))
     begun = time.monotonic()
     with process(*serve(path, port)) as found:
         await first_list(f"http://127.0.0.1:{port}/mcp/all", KEY, True, 60)
-        return time.monotonic() - begun, resident_mib(found.pid)
+        return time.monotonic() - begun, cpu_seconds(found.pid), resident_mib(found.pid)
 
 
 def fastmcp_python(*, install: bool) -> Path | None:
@@ -121,19 +131,19 @@ def fastmcp_python(*, install: bool) -> Path | None:
     return python if known else None
 
 
-async def targets(stack: contextlib.ExitStack, *, full: bool) -> list[Target]:
-    found = [Target(f"direct, {era}", f"http://127.0.0.1:{BASE + 7}/mcp", "echo", era == "modern", tools=False)
+async def targets(stack: contextlib.ExitStack, base: int, upstream: int, *, full: bool) -> list[Target]:
+    found = [Target(f"direct, {era}", f"http://127.0.0.1:{base + 7}/mcp", "echo", era == "modern", upstream, tools=False)
              for era in ("modern", "legacy")]  # fmt: skip
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
         print("nginx: left out, it is not installed (apt-get install nginx-light)")
     else:
         port = free_port()
-        (BUILD / "nginx.conf").write_text(NGINX.format(folder=BUILD, upstream=BASE + 7, port=port))
+        (BUILD / "nginx.conf").write_text(NGINX.format(folder=BUILD, upstream=base + 7, port=port))
         pid = stack.enter_context(process(nginx, "-p", str(BUILD), "-c", str(BUILD / "nginx.conf"))).pid
         found.append(Target("nginx, modern", f"http://127.0.0.1:{port}/mcp", "echo", True, pid, tools=False))
     port, path = free_port(), BUILD / "plan.json"
-    path.write_text(plan(BASE, SERVERS, TOOLS, RULES))
+    path.write_text(plan(base, SERVERS, TOOLS, RULES))
     pid = stack.enter_context(process(*serve(path, port))).pid
     url = f"http://127.0.0.1:{port}/mcp/all"
     await first_list(url, KEY, True, 60)
@@ -143,24 +153,24 @@ async def targets(stack: contextlib.ExitStack, *, full: bool) -> list[Target]:
         print("FastMCP: left out, it is not installed (`--full` installs it)")
     else:
         port = free_port()
-        pid = stack.enter_context(process(str(python), "-c", FASTMCP, str(port), str(BASE), str(SERVERS))).pid
+        pid = stack.enter_context(process(str(python), "-c", FASTMCP, str(port), str(base), str(SERVERS))).pid
         target = Target("FastMCP, connected clients, legacy", f"http://127.0.0.1:{port}/mcp", "s07_echo", False, pid)
         await first_list(target.url, None, False, 120)
         found.append(target)
-    print("mcp-hub: left out, it has only the old HTTP+SSE transport; measured apart: 860 calls/s, 1.4 ms CPU a call")
+    print("mcp-hub: left out, it speaks only the HTTP+SSE transport of 2024-11-05, which this load client does not")
     return found
 
 
 async def measure(*, full: bool) -> None:
-    calls, rounds = (4000, 5) if full else (400, 2)
+    calls, rounds, base = *((4000, 5) if full else (400, 2)), free_range(SERVERS)
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(
-            process(sys.executable, str(HERE / "data_upstream.py"), "--base-port", str(BASE),
+            process(sys.executable, str(HERE / "data_upstream.py"), "--base-port", str(base),
                     "--servers", str(SERVERS), "--tools", str(TOOLS))
         )  # fmt: skip
         assert upstream.stdout is not None
         upstream.stdout.readline()
-        found = await targets(stack, full=full)
+        found = await targets(stack, base, upstream.pid, full=full)
         results: dict[tuple[str, int], list[Measured]] = {}
         for number in range(rounds):
             for target in found[number % len(found) :] + found[: number % len(found)]:
@@ -175,10 +185,12 @@ async def measure(*, full: bool) -> None:
             cpu = min(one.cpu for one in several)
             print(f"{name:<36}{concurrency:>8}{middle[0]:>10.0f}{middle[1]:>9.2f}{middle[2]:>9.2f}{cpu:>9.3f}")
         for target in [one for one in found if one.tools]:
-            count, median = await listing(target.url, modern=target.modern, key=target.key, rounds=20)
-            print(f"{target.name}: {count} tools listed in {median:.2f} ms; {resident_mib(target.pid or 0):.0f} MiB")
-    seconds, memory = await cold_start()
-    print(f"mesh, all {SERVERS} servers down: first list {seconds:.2f} s after the process began; {memory:.0f} MiB")
+            pid = target.pid or 0
+            count, middle, cpu = await listing(target.url, modern=target.modern, key=target.key, rounds=20, pid=pid)
+            print(f"{target.name}: {count} tools in {middle:.2f} ms, {cpu:.2f} ms of CPU; {resident_mib(pid):.0f} MiB")
+    seconds, cpu, memory = await cold_start()
+    print(f"mesh, all {SERVERS} servers down: first list {seconds:.2f} s after the process began, {cpu:.2f} s of CPU; "
+          f"{memory:.0f} MiB")  # fmt: skip
 
 
 def main() -> None:
