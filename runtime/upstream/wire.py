@@ -29,7 +29,8 @@ FRESH_SECONDS = 0.2
 """An idle connection that is older is asked for a pending end before it is used."""
 MAX_IDLE = 256
 MAX_BYTES = 16 * 1024 * 1024
-"""One JSON body, or one event."""
+"""Of one JSON body."""
+MAX_EVENT_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0
 """An event stream whose answer has come gets so long to end by itself, which keeps the connection."""
@@ -192,7 +193,7 @@ class Connection(asyncio.Protocol):
         reply.status = status
         self._until_close = not self._length and not self._chunked
         if reply.streams:
-            self._events = EventReader(MAX_BYTES)
+            self._events = EventReader(MAX_EVENT_BYTES)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -204,7 +205,7 @@ class Connection(asyncio.Protocol):
             return
         self._size += len(body)
         if self._size > MAX_BYTES:
-            self._break(_too_large())
+            self._break(_too_large("answer", MAX_BYTES))
             return
         self._parts.append(body)
 
@@ -212,7 +213,7 @@ class Connection(asyncio.Protocol):
         try:
             found = reader.feed(body)
         except EventTooLargeError:
-            self._break(_too_large())
+            self._break(_too_large("event", MAX_EVENT_BYTES))
             return
         if found and self._transport is not None:
             reply.add_events(found, self._transport)
@@ -269,8 +270,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-def _too_large() -> Unavailable:
-    return Unavailable(f"the answer is larger than {MAX_BYTES // 1024 // 1024} MiB", sent=True)
+def _too_large(what: str, limit: int) -> Unavailable:
+    return Unavailable(f"the {what} is larger than {limit // 1024 // 1024} MiB", sent=True)
 
 
 @cache

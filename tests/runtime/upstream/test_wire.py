@@ -180,13 +180,14 @@ async def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used
     [
         (b"SSH-2.0-OpenSSH\r\n", ProtocolMismatch, "not HTTP"),
         (JSON + b"x: " + b"y" * 70_000 + b"\r\n\r\n", ProtocolMismatch, "head is too large"),
-        (JSON + b"content-length: 99\r\n\r\n" + b"x" * 99, Unavailable, "larger than"),
-        (EVENTS + chunk(b"data: " + b"x" * 99), Unavailable, "larger than"),
+        (JSON + b"content-length: 99\r\n\r\n" + b"x" * 99, Unavailable, "the answer is larger than"),
+        (EVENTS + chunk(b"data: " + b"x" * 99), Unavailable, "the event is larger than"),
         (None, Unavailable, "broke before the answer"),
     ],
 )
 async def test_what_is_no_answer_fails_as_what_it_is(answer, failure, says, monkeypatch):
     monkeypatch.setattr(wire, "MAX_BYTES", 64)
+    monkeypatch.setattr(wire, "MAX_EVENT_BYTES", 64)
     async with origin(Script(answer)) as found:
         _, reply = await ask(found)
         assert isinstance(reply.failure, failure)
