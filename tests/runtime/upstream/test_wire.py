@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from meshplan.runtime.upstream import wire
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable
 from meshplan.runtime.upstream.wire import NEVER, Origin
 
@@ -64,7 +65,7 @@ async def origin(script, *, secure=None, host="127.0.0.1"):
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=secure)
     port = server.sockets[0].getsockname()[1]
-    found = Origin(f"{'https' if secure else 'http'}://{host}:{port}/mcp")
+    found = Origin(f"{'https' if secure else 'http'}://{host}:{port}/mcp", Egress())
     try:
         yield found
     finally:
@@ -209,7 +210,7 @@ async def test_nothing_is_sent_where_nobody_listens():
     with pytest.raises(SessionLost, match="has ended"):
         await found.send(POST, NEVER)
     with pytest.raises(SessionLost, match="connection refused"):
-        await Origin("http://127.0.0.1:1/mcp").send(POST, NEVER)
+        await Origin("http://127.0.0.1:1/mcp", Egress()).send(POST, NEVER)
 
 
 def certificate(folder, name):
