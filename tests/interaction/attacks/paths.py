@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
-import oracle
+import witness
 import worlds
 from plans import Draft
 from sites import MODERN, site
@@ -20,7 +20,7 @@ from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import pack
 from meshplan.schemas.plan import HttpTransport, StdioTransport
 
-ORACLE = worlds.ROOT / "tests/servers/oracle.py"
+ORACLE = worlds.ROOT / "tests/servers/witness.py"
 TASKS = "io.modelcontextprotocol/tasks"
 CLIENT = {"extensions": {TASKS: {}}, "elicitation": {}}
 INFO = {"name": "x", "version": "1"}
@@ -49,7 +49,7 @@ def draft(log, port):
 
 
 def _tools(found):
-    reviewed = {tool["name"]: tool for tool in oracle.TOOLS}
+    reviewed = {tool["name"]: tool for tool in witness.TOOLS}
     reviewed["odd"] = {**reviewed["odd"], "description": "as it was reviewed"}
     keys = {
         (server, name): found.define(server, "tool", reviewed[name])
@@ -81,9 +81,9 @@ def _only_when(found, rule, condition):
 
 
 def _others(found):
-    prompts = {prompt["name"]: found.define("web", "prompt", prompt) for prompt in oracle.PROMPTS}
-    resources = {r["uri"]: found.define("pipe", "resource", r) for r in oracle.RESOURCES if "note" in r["uri"]}
-    templates = {t["name"]: found.define("pipe", "template", t) for t in oracle.TEMPLATES}
+    prompts = {prompt["name"]: found.define("web", "prompt", prompt) for prompt in witness.PROMPTS}
+    resources = {r["uri"]: found.define("pipe", "resource", r) for r in witness.RESOURCES if "note" in r["uri"]}
+    templates = {t["name"]: found.define("pipe", "template", t) for t in witness.TEMPLATES}
     for key in (*prompts.values(), *resources.values(), *templates.values()):
         found.offer("dev", key)
     found.offer("ops", prompts["private"])

@@ -1,6 +1,6 @@
 """An MCP server without any library that writes down every request that it gets: the oracle of what got through.
 
-Usage: oracle.py LOG PORT (2026-07-28 over HTTP) or oracle.py LOG stdio (2025-11-25 over standard streams). A line of LOG
+Usage: witness.py LOG PORT (2026-07-28 over HTTP) or witness.py LOG stdio (2025-11-25 over standard streams). A line of LOG
 is written before the answer is sent. Lists and handshakes are not written down.
 """
 
