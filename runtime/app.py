@@ -90,7 +90,7 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
         drift.due(server)
 
     async with (
-        _closing(book),
+        closing(book),
         open_upstreams({}, source.root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         open_lot() as lot,
         anyio.create_task_group() as tasks,
@@ -112,7 +112,8 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
 
 
 @asynccontextmanager
-async def _closing(book: Book) -> AsyncGenerator[None]:
+async def closing(book: Book) -> AsyncGenerator[None]:
+    """Write what waits in the end."""
     try:
         yield
     finally:

@@ -21,11 +21,6 @@ def unsupported(plan: Plan) -> str | None:
     return next(_parts(plan), None)
 
 
-def unsupported_by_workers(plan: Plan) -> str | None:
-    """The first part of a plan that only one process enforces, as text for operators."""
-    return None if plan.runtime.ledger is None else "`ledger` with several workers"
-
-
 def _parts(plan: Plan) -> Iterator[str]:
     for name, endpoint in plan.endpoints.items():
         if not isinstance(endpoint.strategy, Passthrough):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -18,6 +18,7 @@ from meshplan.runtime.ledger.writer import Writer
 from meshplan.runtime.record import Attempt, Say
 from meshplan.runtime.targets import Target, Trace
 from meshplan.schemas.bundle import PlanRefusedError
+from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.plan import Ledger as Settings
 from meshplan.schemas.plan import Plan
 
@@ -27,14 +28,39 @@ PATIENCE: Final = 30.0
 _FULL: Final = "ledger_full"
 
 
+class Pen(Protocol):
+    """Writes entries, in this process or in another."""
+
+    failing: str | None
+
+    @property
+    def full(self) -> bool:
+        """See ``Writer``."""
+        ...
+
+    def put(self, entry: Entry) -> None:
+        """See ``Writer``."""
+        ...
+
+    async def written(self, entry: Entry | None = None) -> None:
+        """See ``Writer``."""
+        ...
+
+    def unrecorded(self, outcome: str) -> None:
+        """See ``Writer``."""
+        ...
+
+    def close(self) -> None:
+        """See ``Writer``."""
+        ...
+
+
 class Book:
     """Writes to the newest plan's ledger, if it has one; what is under way ends in the ledger where it began."""
 
-    def __init__(
-        self, root: Path, active: Active, say: Say, open_writer: Callable[[Path, Say], Writer] = Writer
-    ) -> None:
+    def __init__(self, root: Path, active: Active, say: Say, open_writer: Callable[[Path, Say], Pen] = Writer) -> None:
         self._root, self._active, self._say, self._open = root, active, say, open_writer
-        self._writer: Writer | None = None
+        self._writer: Pen | None = None
         self._path: Path | None = None
         self._inputs: Inputs | None = None
 
@@ -42,6 +68,11 @@ class Book:
     def failing(self) -> str | None:
         """Why entries cannot be written right now."""
         return None if self._writer is None else self._writer.failing
+
+    @property
+    def pen(self) -> Pen | None:
+        """What writes the ledger, once there is one."""
+        return self._writer
 
     def prepare(self, plan: Plan) -> None:
         """Before a plan is served: open its ledger; raises ``PlanRefusedError`` where that cannot be."""
@@ -62,7 +93,7 @@ class Book:
         if self._writer is not None:
             self._writer.close()
 
-    def _settings(self) -> tuple[Writer, Settings] | None:
+    def _settings(self) -> tuple[Pen, Settings] | None:
         snapshot = self._active.snapshot
         settings = snapshot.plan.runtime.ledger if snapshot is not None else None
         return None if settings is None or self._writer is None else (self._writer, settings)

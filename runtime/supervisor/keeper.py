@@ -15,14 +15,16 @@ import anyio.abc
 import anyio.lowlevel
 
 from meshplan.runtime.active import Active
-from meshplan.runtime.app import announce, announcement
+from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
+from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.record import Say, say_to
 from meshplan.runtime.reload import Follower
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.members import Members
+from meshplan.runtime.supervisor.pages import take
 from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
@@ -42,11 +44,11 @@ class Keeper:
     """Answers the workers; ``members`` are those that are here."""
 
     def __init__(
-        self, setup: Setup, active: Active, upstreams: UpstreamPool, status: Status, drift: DriftWatch
+        self, setup: Setup, active: Active, upstreams: UpstreamPool, status: Status, drift: DriftWatch, book: Book
     ) -> None:
         self._setup, self._active, self._upstreams = setup, active, upstreams
-        self._status, self._drift, self._used = status, drift, Used()
-        self.members = Members(setup.folder, active, upstreams)
+        self._status, self._drift, self._used, self._book = status, drift, Used(), book
+        self.members = Members(setup.folder, active, upstreams, book)
         self._announced = False
 
     async def welcome(self, stream: anyio.abc.SocketStream) -> None:
@@ -75,6 +77,8 @@ class Keeper:
                 return await self._subscribe(arguments, incoming)
             case "used":
                 return await self._used.take(arguments[0], arguments[1])
+            case "ledger":
+                return await take(self._book, arguments)
             case "status":
                 return {**self._status.report(), "workers": self.members.report()}
             case "hello":
@@ -163,15 +167,18 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             tell("changed", [server, method])
 
     root, issuers = setup.source.root, Issuers()
+    book = Book(root, active, say)
     async with (
+        closing(book),
         open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):
-        keeper = Keeper(setup, active, upstreams, Status(active, upstreams, desired, drift, issuers), drift)
+        keeper = Keeper(setup, active, upstreams, Status(active, upstreams, desired, drift, issuers), drift, book)
         members.append(keeper.members)
         if setup.snapshot is not None:
             plan = setup.snapshot.plan
+            book.prepare(plan)
             await upstreams.replace(plan.servers, plan.runtime.private_networks)
             active.swap(setup.snapshot)
             desired.digest, desired.seq = setup.snapshot.digest, setup.snapshot.seq

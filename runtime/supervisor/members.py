@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
-from meshplan.runtime.support import unsupported_by_workers
 from meshplan.schemas.bundle import Bundle, PlanRefusedError, pack
 
 LOAD_SECONDS: Final = 60.0
@@ -41,8 +41,8 @@ class Member:
 class Members:
     """All workers; a new plan is loaded by each before any serves it."""
 
-    def __init__(self, folder: Path, active: Active, upstreams: Upstreams) -> None:
-        self._folder, self._active, self._upstreams = folder, active, upstreams
+    def __init__(self, folder: Path, active: Active, upstreams: Upstreams, book: Book) -> None:
+        self._folder, self._active, self._upstreams, self._book = folder, active, upstreams, book
         self._members: list[Member] = []
         self._lock, self._changed = anyio.Lock(), anyio.Event()
         self._file: Path | None = None
@@ -88,10 +88,8 @@ class Members:
 
         Raises ``PlanRefusedError`` where no worker can load it; then nothing has changed.
         """
-        part = unsupported_by_workers(bundle.plan)
-        if part is not None:
-            raise PlanRefusedError("unsupported", f"this runtime does not enforce {part}")
         async with self._lock:
+            await anyio.to_thread.run_sync(self._book.prepare, bundle.plan)
             snapshot = await anyio.to_thread.run_sync(partial(Snapshot, bundle, seq))
             before, self._file = self._file, self._folder / f"plan-{seq}"
             await anyio.to_thread.run_sync(_write, self._file, bundle)

@@ -31,7 +31,6 @@ from meshplan.runtime import planfile
 from meshplan.runtime.app import (
     INTERRUPTED,
     OK,
-    TRUST,
     USAGE,
     Source,
     StartError,
@@ -47,7 +46,6 @@ from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor.keeper import DRAIN, keep
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.worker import INTERNAL, work
-from meshplan.runtime.support import unsupported_by_workers
 from meshplan.schemas.bundle import PlanRefusedError
 
 QUICK: Final = 5.0
@@ -88,9 +86,6 @@ class _Signals:
 def supervise(source: Source, listen: str | None, workers: int, *, local: bool, insecure_unsigned: bool) -> int:
     """Serve with several workers until a signal; returns the exit code, and raises ``StartError``."""
     snapshot = _snapshot(source)
-    part = None if snapshot is None else unsupported_by_workers(snapshot.plan)
-    if part is not None:
-        raise StartError(TRUST, f"the plan is refused (unsupported): this runtime does not enforce {part}")
     wanted = wanted_binding(snapshot, listen, local=local, insecure_unsigned=insecure_unsigned)
     secret = local_secret(source.root) if local else None
     listeners = _listeners(wanted, workers)

@@ -24,12 +24,14 @@ from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.fellows import Door, Fellows
 from meshplan.runtime.supervisor.keeper import follow_supervisor
+from meshplan.runtime.supervisor.pages import Pages
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import connected, listen_at
@@ -43,8 +45,8 @@ INTERNAL = 70
 class Duty:
     """Does what the keeper says: load a plan, serve it, and hear what was seen of servers."""
 
-    def __init__(self, active: Active, upstreams: WorkerUpstreams, drift: DriftWatch) -> None:
-        self._active, self._upstreams, self._drift = active, upstreams, drift
+    def __init__(self, active: Active, upstreams: WorkerUpstreams, drift: DriftWatch, book: Book) -> None:
+        self._active, self._upstreams, self._drift, self._book = active, upstreams, drift, book
         self._loaded: Snapshot | None = None
 
     async def answer(self, name: str, arguments: Any, _incoming: Incoming) -> None:
@@ -59,6 +61,7 @@ class Duty:
 
     async def serve(self, snapshot: Snapshot) -> None:
         """Serve a plan from now on."""
+        self._book.prepare(snapshot.plan)
         await self._upstreams.replace(snapshot.plan.servers, snapshot.plan.runtime.private_networks)
         self._active.swap(snapshot)
 
@@ -157,13 +160,23 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         anyio.create_task_group() as tasks,
     ):
         upstreams = WorkerUpstreams(own, keeper)
-        duty = Duty(active, upstreams, drift)
+        pages = Pages(keeper, say)
+        book = Book(root, active, say, lambda _path, _say: pages)
+        tasks.start_soon(pages.run)
+        duty = Duty(active, upstreams, drift, book)
         keeper.handle, keeper.hear = duty.answer, duty.hear
         if setup.snapshot is not None:
             await duty.serve(setup.snapshot)
         fellows = Fellows(setup, name, setup.sealer(), lot)
         invoker = Invoker(
-            active, upstreams, log_to(say), sealer=fellows.sealer, lot=fellows, drift=drift, used=KeeperUsed(keeper)
+            active,
+            upstreams,
+            log_to(say),
+            sealer=fellows.sealer,
+            lot=fellows,
+            drift=drift,
+            ledger=book,
+            used=KeeperUsed(keeper),
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)
@@ -174,6 +187,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
         if await _greet(keeper, name, active, duty):
             code = await serve_http(front, listener, active, _quiet)
+            await pages.drain()
         tasks.cancel_scope.cancel()
     return code
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,13 +120,14 @@ async def runtime(*args):
 
     async def drain():
         rest = b""
-        async for chunk in process.stderr:
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                lines.append(line.decode())
-                if line.startswith(b"serving "):
-                    serving.append(line.split()[1].decode())
-                    ready.set()
+        with suppress(anyio.ClosedResourceError):
+            async for chunk in process.stderr:
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    lines.append(line.decode())
+                    if line.startswith(b"serving "):
+                        serving.append(line.split()[1].decode())
+                        ready.set()
 
     async with anyio.create_task_group() as group:
         group.start_soon(drain)

@@ -14,11 +14,12 @@ import anyio.to_thread
 import httpx2
 import pytest
 import worlds
-from plans import Draft, publish
+from plans import Draft, publish, recorded
 from runtimes import runtime
 from sites import events, listening
 
 from meshplan.schemas.bundle import pack
+from meshplan.schemas.ledger.book import open_chains
 from meshplan.schemas.plan import HttpTransport, Literally, StdioTransport
 
 ASKING = Path(__file__).parents[2] / "servers" / "asking.py"
@@ -337,6 +338,26 @@ async def test_without_its_supervisor_or_keeper_nothing_stays_behind(plan, victi
         assert await running.process.wait() == (-signal.SIGKILL if victim == "supervisor" else 70)
         with pytest.raises(httpx2.ConnectError):
             await status_of(running)
+
+
+async def test_one_ledger_has_what_every_worker_did(tmp_path, log):
+    bundle = recorded(drafted(log), durability="strict")
+    path = tmp_path / "plan.json"
+    path.write_text(pack(bundle))
+    async with four("--plan", path, "--root", tmp_path) as running:
+        ann = Caller(running)
+        for _ in range(12):
+            assert "result" in await ann.modern("tools/call", {"name": "one_seen", "arguments": {}})
+        assert "error" in await ann.modern("tools/call", {"name": "nothing", "arguments": {}})
+        running.process.terminate()
+        assert await running.process.wait() == 0
+    with open_chains(tmp_path / "ledger") as chains:
+        [rows] = [list(chain.rows()) for chain in chains]
+    intents = {row["seq"]: row["decision"] for row in rows if row["kind"] == "intent"}
+    outcomes = {row["intent"]: row["decision"] for row in rows if row["outcome"] == "ok"}
+    assert intents == outcomes
+    assert len(intents) == 12
+    assert [row["reason"] for row in rows if row["outcome"] == "denied"] == ["no_such_name"]
 
 
 async def test_a_port_that_is_taken_is_not_shared_with_whoever_has_it(plan):
