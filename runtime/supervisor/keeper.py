@@ -68,6 +68,9 @@ class Keeper:
     def _hear(self, name: str, arguments: Any) -> None:
         if name == "due":
             self._drift.due(arguments)
+        elif name == "forget":
+            issuer, subject = arguments[0]
+            self._upstreams.forget((issuer, subject), arguments[1])
 
     async def _answer(self, name: str, arguments: Any, incoming: Incoming) -> Any:
         match name:

@@ -119,6 +119,11 @@ class WorkerUpstreams:
         own = {name: server for name, server in servers.items() if name not in apart}
         await self._own.replace(own, private_networks)
 
+    def forget(self, owner: tuple[str, str], name: str) -> None:
+        """See ``active.Upstreams``."""
+        self._own.forget(owner, name)
+        self._keeper.tell("forget", [list(owner), name])
+
     def health(self) -> Mapping[str, Health]:
         """The state of each upstream as far as this worker knows it."""
         return {**self._own.health(), **{name: kept.health() for name, kept in self._kept.items()}}

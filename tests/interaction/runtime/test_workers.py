@@ -137,6 +137,7 @@ async def test_sessions_work_whichever_worker_takes_the_connection(plan):
             for _ in range(3):
                 gone = await caller.post(caller.message("ping", {}), **session)
                 assert gone.status_code == 404
+        await ended(*pids)
 
 
 async def test_questions_of_a_session_are_answered_over_any_connection(plan, log):
