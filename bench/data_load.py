@@ -147,9 +147,11 @@ async def load(
             if answer.get("result", {}).get("content", [{}])[0].get("text") != "0123456789abcdef" * 2:
                 raise RuntimeError(f"{url}: {json.dumps(answer)[:300]}")
 
-    for client in clients:
+    async def warm(client: Client) -> None:
         await client.open()
         await worker(client, 2)
+
+    await asyncio.gather(*(warm(client) for client in clients))
     times.clear()
     before, begun = cpu_seconds(pid) if pid else 0.0, time.perf_counter()
     await asyncio.gather(*(worker(client, max(1, calls // concurrency)) for client in clients))
