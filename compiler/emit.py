@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from meshplan.compiler.assemble.patches import label
 from meshplan.compiler.diagnostics import Diagnostics, Path, Span
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.lockfile import lock_path
-from meshplan.compiler.marks import MapNode, locate, place_of
+from meshplan.compiler.marks import MapNode, SeqNode, child, locate, place_of
 from meshplan.compiler.resolved import Resolved
 
 
@@ -29,7 +31,7 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     """Logical name to ``[file, line, column]``; moving a line changes this and never the plan's digest.
 
     What stands in an environment's patch has `patched` as a fourth part; `locked:ID` has the effect, and is there for
-    every locked capability, offered or not.
+    every locked capability, offered or not. `patch:N` is one patch of the environment, with its target and a digest.
     """
     if draft.root is None or draft.mesh is None:
         return {}
@@ -52,7 +54,25 @@ def _source_map(draft: Draft, resolved: Resolved) -> dict[str, list[str | int]]:
     places: dict[str, list[str | int]] = {name: list(found[path]) for name, path in paths.items()}
     for key, known in resolved.capabilities.items():
         places[f"locked:{key.id}"] = [lock_path(key.server), 1, 1, known.effect]
-    return places
+    return places | _patches(draft.root, draft.environment)
+
+
+def _patches(root: MapNode, environment: str | None) -> dict[str, list[str | int]]:
+    from meshplan.schemas import jsontext
+
+    path: Path = ("environments", environment or "", "patch")
+    patches: Any = root
+    for part in path:
+        patches = child(patches, part)
+    found: dict[str, list[str | int]] = {}
+    for index, patch in enumerate(patches if isinstance(patches, SeqNode) else ()):
+        verb = next(word for word in ("set", "add", "remove") if word in patch)
+        item = patch.get("value")
+        name = label(item) if isinstance(item, MapNode) and verb == "add" else None
+        target = f"{patch[verb]}[{name}]" if name else str(patch[verb])
+        span = locate(root, (*path, index, verb)).key_span()
+        found[f"patch:{index}"] = [span.file, span.line, span.column, "patched", target, jsontext.digest(repr(patch))]
+    return found
 
 
 def _place(root: MapNode, path: Path) -> list[str | int]:

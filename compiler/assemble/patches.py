@@ -106,12 +106,13 @@ def _find(holder: Any, part: str) -> Part | None:
     if isinstance(holder, SeqNode) and part.startswith("["):
         wanted = part[1:-1]
         for index, item in enumerate(holder):
-            if item == wanted or (isinstance(item, MapNode) and _label(item) == wanted):
+            if item == wanted or (isinstance(item, MapNode) and label(item) == wanted):
                 return index
     return None
 
 
-def _label(item: MapNode) -> Any:
+def label(item: MapNode) -> Any:
+    """The name by which an item of a list is addressed, or ``None``."""
     return next((item[key] for key in _NAMES if key in item), None)
 
 
@@ -122,7 +123,8 @@ def _missing(root: MapNode, path: Path, parts: list[str], holder: Any) -> Diagno
     elif isinstance(holder, MapNode):
         advice = did_you_mean(parts[-1], holder) or "`add` puts in a key that is not there"
     elif isinstance(holder, SeqNode):
-        labels = [f"[{label}]" for item in holder if (label := _label(item) if isinstance(item, MapNode) else item)]
+        names = [label(item) if isinstance(item, MapNode) else item for item in holder]
+        labels = [f"[{name}]" for name in names if name]
         advice = did_you_mean(parts[-1], labels) or "address an item of a list by its `id` or name in brackets"
     else:
         advice = None

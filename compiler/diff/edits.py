@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshplan.compiler.diff.model import Cause, CauseKind, Place
+from meshplan.compiler.diff.patches import patch_of_effect, patch_of_fact
 from meshplan.compiler.diff.provenance import Called, Covered, Excluded, Fact, Granted, Held, Offered, Side, when_text
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import CapabilityKey
@@ -15,21 +16,26 @@ def edit(before: Side, after: Side, fact: Fact) -> Cause:
     changed = kind == "effect flip" or (isinstance(fact, Covered) and fact.rule in after.plan.access.rules)
     there = after if came or changed else before
     if kind in _UPSTREAM and isinstance(fact, Offered | Covered):
-        return Cause(kind, text, _upstream_place(before, after, there, fact.capability, kind))
-    place, patched = place_in(there.bundle, there.source(fact))
+        return _upstream(before, after, there, fact.capability, kind, text)
+    patch = patch_of_fact(before, after, fact)
+    place, patched = (patch, True) if patch else place_in(there.bundle, there.source(fact))
     return Cause("environment patch" if patched else kind, text, place)
 
 
 _UPSTREAM: tuple[CauseKind, ...] = ("upstream added", "upstream removed", "rename", "effect flip")
 
 
-def _upstream_place(before: Side, after: Side, there: Side, capability: str, kind: CauseKind) -> Place | None:
-    """The entry in the lock; the server in mesh.yaml where an effect is another one and the definition is the same."""
+def _upstream(before: Side, after: Side, there: Side, capability: str, kind: CauseKind, text: str) -> Cause:
+    """At the entry in the lock; in mesh.yaml where an effect is another one and the definition is the same."""
     old, new = (side.plan.capabilities.get(capability) for side in (before, after))
     if kind == "effect flip" and old is not None and new is not None and old.definition == new.definition:
-        return place_in(there.bundle, f"server:{CapabilityKey.of(capability).server}")[0]
+        server = CapabilityKey.of(capability).server
+        patch = patch_of_effect(before, after, server)
+        if patch:
+            return Cause("environment patch", text, patch)
+        return Cause(kind, text, place_in(there.bundle, f"server:{server}")[0])
     found = there.places.capability(capability) if there.places else None
-    return found or place_in(there.bundle, f"locked:{capability}")[0]
+    return Cause(kind, text, found or place_in(there.bundle, f"locked:{capability}")[0])
 
 
 def _edit(before: Side, after: Side, fact: Fact, *, came: bool) -> tuple[CauseKind, str]:

@@ -13,6 +13,7 @@ from meshplan.compiler.diff.edits import place_in
 from meshplan.compiler.diff.fingerprint import fingerprint
 from meshplan.compiler.diff.leaves import MAX_LEAVES
 from meshplan.compiler.diff.model import Change, Detail, Verb
+from meshplan.compiler.diff.patches import patch_of_subject
 from meshplan.compiler.diff.provenance import Side
 from meshplan.compiler.diff.verdicts import Verdict, verdict_on
 from meshplan.schemas.plan import Offer, Plan
@@ -105,7 +106,8 @@ def _compared(before: Side, after: Side, subject: str, old: JsonValue, new: Json
     verb: Verb = "added" if old is None else "removed" if new is None else "changed"
     verdict: Verdict = verdict_on(subject, verb, details, old, new)
     side = before if new is None else after
-    place, patched = place_in(side.bundle, subject)
+    patch = patch_of_subject(before, after, subject)
+    place, patched = (patch, True) if patch else place_in(side.bundle, subject)
     return Change(
         subject=subject,
         verb="redirected" if verdict.redirected else verb,

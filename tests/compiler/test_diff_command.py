@@ -6,9 +6,8 @@ import subprocess
 
 import meshes
 import pytest
-from meshes import BASE, DEFINITIONS, lock_texts, tool
-
-from meshplan.compiler.cli import run
+from commits import committed, mesh, write
+from meshes import BASE, DEFINITIONS, tool
 
 OLD = """\
 mesh: v1
@@ -36,38 +35,6 @@ grants:
   - {role: eng, to: [{team: eng}]}
   - {role: ext, to: [{team: ext}]}
 """
-
-
-@pytest.fixture
-def repository(tmp_path):
-    def git(*words):
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-        return subprocess.run(
-            ["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout
-
-    git("init", "-q")
-    return tmp_path, git
-
-
-def write(folder, text):
-    (folder / "mesh.yaml").write_text(text)
-    (folder / "mesh.lock").mkdir(exist_ok=True)
-    for name, lock in lock_texts(text).items():
-        (folder / name).write_text(lock)
-
-
-def committed(repository, text):
-    folder, git = repository
-    write(folder, text)
-    git("add", "-A")
-    git("commit", "-qm", "state")
-    return folder
-
-
-def mesh(folder, capsys, *words):
-    code = run(["-C", str(folder), *words])
-    return code, *capsys.readouterr()
 
 
 def test_a_base_that_does_not_compile_is_repaired_by_who_answers_for_all_of_it(repository, capsys):
