@@ -115,6 +115,13 @@ def test_unreachable_is_never_clean(world, capsys, words):
     assert "\u202e" not in out
 
 
+@pytest.mark.parametrize("words", [["lock"], ["lock", "--check"], ["lock", "--update", "notes"]])
+def test_lock_is_not_done_where_a_server_is_unreachable(world, capsys, words):
+    world("notes", ok=False, kind="unreachable", message="no route")
+    assert mesh(world, *words) == 7
+    assert "no route" in capsys.readouterr().err
+
+
 def test_a_server_that_breaks_the_rules_is_not_clean_either(world, capsys):
     world("notes", tools=[{"name": "a"}, {"name": "a"}])
     assert mesh(world, "drift") == 7
