@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import anyio.to_thread
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.app import announce, announcement, closing
@@ -210,6 +213,8 @@ async def keep(setup: Setup, ready: Callable[[], None]) -> int:
         with anyio.move_on_after(DRAIN):
             await keeper.members.gone()
         tasks.cancel_scope.cancel()
+    # The supervisor does this, too, unless it was killed.
+    await anyio.to_thread.run_sync(partial(shutil.rmtree, setup.folder, ignore_errors=True))
     return 0
 
 

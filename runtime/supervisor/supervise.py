@@ -53,6 +53,8 @@ QUICK: Final = 5.0
 FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
 MAX_DEATHS, WITHIN = 20, 60.0
 """More deaths of workers within so many seconds, and the runtime gives up."""
+MAX_FOLDER: Final = 75
+"""Characters: the path of a socket has 103 at most on some systems."""
 CLOSE: Final = 15.0
 """Seconds that the keeper gets to close connections and end children."""
 
@@ -90,6 +92,9 @@ def supervise(source: Source, listen: str | None, workers: int, *, local: bool, 
     secret = local_secret(source.root) if local else None
     listeners = _listeners(wanted, workers)
     folder, (lifeline, held) = Path(tempfile.mkdtemp(prefix="meshplan-")), os.pipe()
+    if len(str(folder)) > MAX_FOLDER:
+        folder.rmdir()
+        raise StartError(USAGE, f"`{folder.parent}` is too long a path for sockets in it; set TMPDIR to a shorter one")
     binding = Binding(wanted.host, listeners[0].getsockname()[1])
     setup = Setup(source, binding, secret, local, workers, folder, os.urandom(OWN_KEY), lifeline, snapshot)
     gc.collect()

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -327,8 +328,16 @@ async def test_a_worker_that_dies_is_replaced_and_takes_only_its_own_sessions_wi
         await ended(*now)
 
 
+@pytest.fixture
+def short():
+    """A folder whose name leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(prefix="w") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("victim", ["supervisor", "keeper"])
-async def test_without_its_supervisor_or_keeper_nothing_stays_behind(plan, victim):
+async def test_without_its_supervisor_or_keeper_nothing_stays_behind(plan, victim, short, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(short))
     async with four("--plan", plan) as running:
         ann = Caller(running)
         child = (await ann.modern("tools/call", {"name": "one_seen", "arguments": {}}))["result"]["pid"]
@@ -339,6 +348,7 @@ async def test_without_its_supervisor_or_keeper_nothing_stays_behind(plan, victi
         assert await running.process.wait() == (-signal.SIGKILL if victim == "supervisor" else 70)
         with pytest.raises(httpx2.ConnectError):
             await status_of(running)
+        assert list(short.iterdir()) == []
 
 
 async def test_one_ledger_has_what_every_worker_did(tmp_path, log):
