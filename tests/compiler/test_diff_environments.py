@@ -89,12 +89,13 @@ def test_every_environment_is_compared_and_what_a_patch_does_stands_first(reposi
 
 
 def test_a_patch_that_was_there_before_is_not_the_cause_of_an_edit(repository, capsys):
-    patch = "{set: 'roles.reader.deny[never].tools', to: [search]}"
-    folder = committed(repository, patched(OLD, patch))
-    after = patched(OLD.replace("  - {role: writer, to: [{team: writers}]}\n", ""), patch)
+    text = OLD.replace("{id: all, server: notes, tools: all}", "{id: all, server: notes, tools: [create_note]}")
+    patch = "{set: 'roles.writer.allow[all].tools', to: [create_note]}"
+    folder = committed(repository, patched(text, patch))
+    after = patched(text.replace("tools: [create_note]}", "tools: [create_note], when: \"args.title == 'x'\"}"), patch)
     write(folder, after)
     _, found = differences(folder, capsys, "--env", "prod", "diff")
-    assert {cause[0] for cause in causes(found["prod",], "create_note")} == {"grant"}
+    assert causes(found["prod",], "create_note") == {("policy edit", line_of(after, "id: all"))}
 
 
 def test_environments_that_are_equal_are_said_once(repository, capsys):
