@@ -45,7 +45,9 @@ def render_markdown(diffs: Sequence[Diff], limit: int = LIMIT) -> str:
     """The comment, at most ``limit`` characters; what does not fit is counted, and `mesh diff` shows it."""
     parts = [_part(diff, alone=len(diffs) == 1) for diff in diffs]
     texts = [f"{marker(diffs)}\n### mesh diff: {prose(_title(diffs))}\n"]
-    room = limit - len(texts[0]) - (_NOTE if len(diffs) > 1 else 0)
+    room = limit - len(texts[0])
+    if sum(part.size for part in parts) > room and len(parts) > 1:
+        room -= _NOTE
     granted = shares([part.size for part in parts], room)
     fits = [(p, share) for p, share in zip(parts, granted, strict=True) if share >= min(p.size, len(p.head) + _NOTE)]
     texts += [part.head + _body(part, share - len(part.head)) for part, share in fits]

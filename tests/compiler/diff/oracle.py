@@ -7,7 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 from hybrid import Hybrid, offer_of
-from worlds import DATES, TODAY
+from random_meshes import DATES, TODAY
 
 from meshplan.compiler.diff.access import access_changes
 from meshplan.compiler.diff.causes import minimal_edits

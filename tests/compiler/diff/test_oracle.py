@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 
 from oracle import judge
-from worlds import EDITS, World
+from random_meshes import EDITS, World
 
 EXAMPLES = int(os.environ.get("MESH_ORACLE", "200"))
 

@@ -12,9 +12,9 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "runtime")]
 
 @contextmanager
 def _attacked(tmp_path_factory):
-    import wires
+    import raw_wires
 
-    with wires.mesh(tmp_path_factory.mktemp("mesh")) as mesh:
+    with raw_wires.mesh(tmp_path_factory.mktemp("mesh")) as mesh:
         yield mesh
 
 

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from wires import BODY, DEPTH, HEADERS, STREAMS, Wire, legacy, modern
+from raw_wires import BODY, DEPTH, HEADERS, STREAMS, Wire, legacy, modern
 
 MB = 1_000_000
 

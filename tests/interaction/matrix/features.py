@@ -3,8 +3,8 @@
 import queue
 from uuid import uuid4
 
-from upstream import PAGE, STRANGE, TASKS
-from wires import Absent, Leave
+from era_upstream import PAGE, STRANGE, TASKS
+from era_wires import Absent, Leave
 
 FEATURES = {}
 TRIES, PAUSE = 15, 0.3

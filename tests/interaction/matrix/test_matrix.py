@@ -13,8 +13,8 @@ import pytest
 import yaml
 from features import FEATURES
 from plans import Draft
-from upstream import OFFERED
-from wires import CAPABILITIES, Absent, HttpWire, runtime, stdio
+from era_upstream import OFFERED
+from era_wires import CAPABILITIES, Absent, HttpWire, runtime, stdio
 
 from meshplan.schemas.bundle import pack
 from meshplan.schemas.plan import HttpTransport, StdioTransport
@@ -112,7 +112,7 @@ def grounds(tmp_path_factory):
             bell = folder / server / "bell"
             bell.parent.mkdir()
             bell.touch()
-            argv = (sys.executable, str(HERE / "upstream.py"), era, str(bell))
+            argv = (sys.executable, str(HERE / "era_upstream.py"), era, str(bell))
             if over == "http":
                 port = free_port()
                 stack.enter_context(process(*argv, str(port)))

@@ -1,4 +1,4 @@
-"""A server of 2026-07-28 that answers at once: python upstream.py; prints its port."""
+"""A server of 2026-07-28 that answers at once: python plain_upstream.py; prints its port."""
 
 import json
 import sys

@@ -231,7 +231,7 @@ def _plan(port):
 def mesh(folder):
     """The runtime, its server and the client that behaves."""
     with ExitStack() as stack:
-        server = stack.enter_context(_process(Path(__file__).with_name("upstream.py"), stdout=subprocess.PIPE))
+        server = stack.enter_context(_process(Path(__file__).with_name("plain_upstream.py"), stdout=subprocess.PIPE))
         (folder / "plan").write_text(pack(_plan(int(server.stdout.readline()))))
         command = ("-m", "meshplan.runtime", "serve", "--listen", "127.0.0.1:0", "--plan", folder / "plan")
         process = stack.enter_context(_process(*command, stderr=subprocess.PIPE))

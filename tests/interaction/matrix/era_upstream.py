@@ -1,6 +1,6 @@
 """A server of either era over HTTP or standard input and output, without any library, that has every feature of MCP.
 
-Usage: upstream.py modern|legacy BELL [PORT]. What is appended to the file BELL is said to whoever listens, a line each:
+Usage: era_upstream.py modern|legacy BELL [PORT]. What is appended to the file BELL is said to whoever listens, a line each:
 `resources` (the list changed) or the URI of a resource that changed.
 """
 
