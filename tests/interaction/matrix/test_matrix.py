@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from features import FEATURES
-from plans import Draft
 from era_upstream import OFFERED
 from era_wires import CAPABILITIES, Absent, HttpWire, runtime, stdio
+from features import FEATURES
+from plans import Draft
 
 from meshplan.schemas.bundle import pack
 from meshplan.schemas.plan import HttpTransport, StdioTransport
