@@ -35,6 +35,7 @@ class Watcher:
         self._client = client
         self._stop = threading.Event()
         self._runtime: subprocess.Popen[bytes] | None = None
+        self._sources: frozenset[str] = frozenset({project.entry})
 
     def run(self) -> int:
         """Serve until interrupted or until the runtime ends; returns an exit code."""
@@ -42,6 +43,7 @@ class Watcher:
             signal.signal(number, self._asked_to_stop)
         seen = self._stamp()
         compiled = self._publish()
+        seen = self._stamp() | seen  # what was written while we compiled is still news
         if compiled.bundle is None:
             return exits.DIAGNOSTICS
         self._runtime = start(self._words())
@@ -71,6 +73,7 @@ class Watcher:
             outcomes = lock_servers(self._project, compiled.draft, missing=True, say=_say)
             if any(outcome.state in ("new", "changed") for outcome in outcomes):
                 compiled = self._project.compile()
+        self._sources = frozenset({self._project.entry, *compiled.texts})
         show(compiled)
         if compiled.bundle is not None:
             published = publish(self._store, compiled.bundle, channel=CHANNEL)
@@ -87,13 +90,15 @@ class Watcher:
             now = self._stamp()
             if now != seen:
                 self._publish()
-                seen = self._stamp()
+                seen = self._stamp() | now
         return exits.OK
 
     def _stamp(self) -> Stamp:
-        """Modification time and size of every source."""
+        """Modification time and size of every source, and of the folders where a new one may be included from."""
         root = self._project.root
-        names = [self._project.entry, *(p.relative_to(root).as_posix() for p in root.glob("mesh.lock/**/*.json"))]
+        folders = {Path(name).parent.as_posix() for name in self._sources}
+        locks = (path.relative_to(root).as_posix() for path in root.glob("mesh.lock/**/*.json"))
+        names = sorted({*self._sources, *folders, *locks})
         found: Stamp = {}
         for name in names:
             try:
