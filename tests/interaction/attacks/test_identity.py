@@ -116,7 +116,7 @@ INITIALIZE = request(
 CALL = request("tools/call", {"name": "get_note", "arguments": {}})
 now = int(time.time())
 REJECTED = [
-    ("expired", token(exp=now - 31), token(exp=now + 60), "token_expired"),
+    ("expired", token(exp=now - 31), token(exp=now + 3600), "token_expired"),
     ("expired long ago", token(exp=1), good, "token_expired"),
     ("expires before it was issued", token(iat=now - 500, exp=now - 400), good, "token_expired"),
     ("not yet valid", token(nbf=now + 3600), token(nbf=now - 1), "token_not_yet_valid"),
