@@ -89,10 +89,11 @@ def text(servers: int, *, tools: int = 5, endpoints: int = 120, roles: int = 60,
             lines.append(f"      - binding: binding-{e % min(bindings, servers)}")
     teams = ", ".join(f"team-{r}: {{}}" for r in range(roles))
     lines += ["identity:", f"  teams: {{{teams}}}", "roles:"]
+    reach = max(8, -(-servers // roles))
     for r in range(roles):
         lines += [f"  role-{r}:", "    allow:"]
-        for k in range(8):
-            lines += [f"      - server: server-{(r * 8 + k) % servers}", "        tools: {effect: [read, write]}"]
+        for k in range(reach):
+            lines += [f"      - server: server-{(r * reach + k) % servers}", "        tools: {effect: [read, write]}"]
         lines += [
             "      - when: \"args.id > 0 && 'team-0' in principal.teams\"",
             f"        server: server-{r % servers}",
