@@ -55,7 +55,8 @@ def _token(found: re.Match[str], read: Callable[[str], str | None], known: Colle
     mark = whole[:2] if found["comment"] is not None else whole[:1]
     mark = mark[:1] if mark[:1] == "#" else mark
     closing = '"' if mark == '"' else "'" if mark == "'" else " */" if mark == "/*" else ""
-    return mark + COVER + "\n" * whole.count("\n") + closing + (found["key"] or "")
+    after = found["key"] or ""
+    return mark + COVER + "\n" * (whole.count("\n") - after.count("\n")) + closing + after
 
 
 def _json(text: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshplan.compiler.covering import cover_values, cover_words
@@ -52,6 +52,7 @@ def test_words(before, after):
 
 
 @given(st.text(alphabet=st.sampled_from("\"'#/*\\=:[]{}, \nabc\u2028"), max_size=60))
+@example('"\n:')
 def test_lines_stay_lines(text):
     for covered in (cover_values(text, "json", ()), cover_values(text, "toml", ()), cover_words(text)):
         assert covered.count("\n") == text.count("\n")
