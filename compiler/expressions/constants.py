@@ -54,7 +54,7 @@ def _constant_parts(tree: Expr, *, condition: bool) -> Iterator[tuple[Expr, bool
             yield from _constant_parts(then, condition=False)
             yield from _constant_parts(otherwise, condition=False)
         case _:
-            for part in _below(tree):
+            for part in below(tree):
                 yield from _constant_parts(part, condition=False)
 
 
@@ -65,10 +65,11 @@ def _reads_variable(tree: Expr, bound: frozenset[str]) -> bool:
         inner = bound | {tree.variable}
         bodies = [tree.body] if tree.condition is None else [tree.condition, tree.body]
         return _reads_variable(tree.operand, bound) or any(_reads_variable(body, inner) for body in bodies)
-    return any(_reads_variable(part, bound) for part in _below(tree))
+    return any(_reads_variable(part, bound) for part in below(tree))
 
 
-def _below(tree: Expr) -> tuple[Expr, ...]:
+def below(tree: Expr) -> tuple[Expr, ...]:
+    """The expressions that one is made of."""
     match tree:
         case Literal() | Name():
             return ()

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any, cast
 
 from meshplan.compiler.expressions import Expr
-from meshplan.compiler.expressions.syntax import Index, ListOf, Literal, Macro, MapOf, Name, Operation, Select
+from meshplan.compiler.expressions.constants import below
+from meshplan.compiler.expressions.syntax import Index, Literal, Macro, Name, Select
 
 _WORDS = ("title", "description", "examples", "default")
 _ELSEWHERE = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "type")
@@ -55,7 +56,7 @@ def arguments_read(tree: Expr) -> frozenset[str] | None:
         case Macro(variable="args"):
             return None
         case _:
-            return _together(_below(tree))
+            return _together(below(tree))
 
 
 def _together(parts: tuple[Expr, ...]) -> frozenset[str] | None:
@@ -66,21 +67,3 @@ def _together(parts: tuple[Expr, ...]) -> frozenset[str] | None:
             return None
         names |= found
     return frozenset(names)
-
-
-def _below(tree: Expr) -> tuple[Expr, ...]:
-    match tree:
-        case Select(operand=operand):
-            return (operand,)
-        case Index(operand=operand, key=key):
-            return (operand, key)
-        case ListOf(items=items):
-            return items
-        case MapOf(entries=entries):
-            return tuple(part for entry in entries for part in entry)
-        case Operation(operands=operands):
-            return operands
-        case Macro(operand=operand, condition=condition, body=body):
-            return (operand, body) if condition is None else (operand, condition, body)
-        case _:
-            return ()

@@ -27,8 +27,9 @@ from meshplan.runtime.upstream.failures import (
     Unavailable,
 )
 from meshplan.runtime.upstream.negotiate import negotiate
+from meshplan.runtime.upstream.origin import NEVER, Origin
 from meshplan.runtime.upstream.port import Behalf, UpstreamRefusal, UpstreamRequest, UpstreamTimeout
-from meshplan.runtime.upstream.wire import EVENTS, NEVER, Connection, Origin, Reply
+from meshplan.runtime.upstream.wire import EVENTS, Connection, Reply
 from meshplan.schemas.plan import HttpTransport
 
 DRAIN_SECONDS = 120.0

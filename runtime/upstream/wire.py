@@ -1,40 +1,32 @@
-"""HTTP/1.1 to one origin as the data path needs it: kept-alive connections, one POST at a time on each, nothing unbounded.
+"""One HTTP/1.1 connection as the data path needs it: one POST at a time, its response as it arrives, nothing unbounded.
 
 A response that is an event stream is handed over event by event; any other is handed over whole. No redirect is
-followed, nothing is sent twice, and a connection is let go before the common servers do it.
+followed; ``origin.py`` keeps the connections to one server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
-from functools import cache
 from typing import cast
-from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
-from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.events import EventReader, EventTooLargeError
-from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable
+from meshplan.runtime.upstream.failures import ProtocolMismatch, Unavailable
 
-CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 4.0
 """uvicorn and Node close idle connections after 5 s: a POST that races with that cannot be repeated safely."""
 FRESH_SECONDS = 0.2
 """An idle connection that is older is asked for a pending end before it is used."""
-MAX_IDLE = 256
 MAX_BYTES = 16 * 1024 * 1024
 """Of one JSON body."""
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0
 """An event stream whose answer has come gets so long to end by itself, which keeps the connection."""
-NEVER = float("inf")
 MAX_EVENTS = 64
 """Events that may wait for a slow reader before the server has to wait, too."""
 EVENTS = b"text/event-stream"
@@ -257,7 +249,9 @@ class Connection(asyncio.Protocol):
             return False
         if now - self.idle_since < FRESH_SECONDS:
             return True
-        return not select.select([transport.get_extra_info("socket").fileno()], [], [], 0)[0]
+        pending = select.poll()  # not `select`, which takes no descriptor beyond 1,023
+        pending.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not pending.poll(0)
 
     def linger(self, reply: Reply) -> None:
         """Nobody reads the rest of this answer: close, unless it ends in a moment."""
@@ -272,122 +266,3 @@ class Connection(asyncio.Protocol):
 
 def _too_large(what: str, limit: int) -> Unavailable:
     return Unavailable(f"the {what} is larger than {limit // 1024 // 1024} MiB", sent=True)
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """The one TLS context of all upstreams: the system's certificates, verified. It takes 20 ms to make."""
-    return ssl.create_default_context()
-
-
-class Origin:
-    """The connections to one server; ``head`` is the start of every request."""
-
-    def __init__(self, url: str, egress: Egress) -> None:
-        parts, self._egress = urlsplit(url), egress
-        self._host, self._secure = parts.hostname or "", parts.scheme == "https"
-        self._port = parts.port or (443 if self._secure else 80)
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
-        self._closed = False
-        self.head = _head(parts)
-
-    async def send(self, request: bytes, deadline: float) -> tuple[Connection, Reply]:
-        """Send one request, which is given up at ``deadline`` (the event loop's seconds).
-
-        Raises ``SessionLost`` where no connection could be made, so that nothing was sent.
-        """
-        connection = self._take() or await self._connect(deadline)
-        reply = Reply()
-        if deadline != NEVER:
-            reply.expire(deadline, connection)
-        connection.send(request, reply)
-        return connection, reply
-
-    def _take(self) -> Connection | None:
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            found = self._idle.pop()
-            if found.usable(now):
-                return found
-            found.close()
-        return None
-
-    async def _connect(self, deadline: float) -> Connection:
-        if self._closed:
-            raise SessionLost("the connection has ended")
-        loop = asyncio.get_running_loop()
-        context = tls_context() if self._secure else None
-        try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
-                made = await self._reach(await self._egress.addresses(self._host, self._port), context)
-        except TimeoutError:
-            raise SessionLost(f"cannot connect: no answer within {CONNECT_SECONDS:g} s") from None
-        except (OSError, UnicodeError) as error:
-            raise SessionLost(f"cannot connect: {_why(error)}") from None
-        self._open.add(made)
-        return made
-
-    async def _reach(self, addresses: list[str], context: ssl.SSLContext | None) -> Connection:
-        """A connection to the first address that takes one; raises ``OSError``."""
-        name = self._host if context is not None else None
-        for number, address in enumerate(addresses, 1):
-            try:
-                _, made = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._released, self._lost),
-                    address,
-                    self._port,
-                    ssl=context,
-                    server_hostname=name,
-                )
-            except OSError:
-                if number == len(addresses):
-                    raise
-            else:
-                return made
-        raise OSError
-
-    def _released(self, connection: Connection) -> None:
-        connection.idle_since = asyncio.get_running_loop().time()
-        if self._closed or len(self._idle) >= MAX_IDLE:
-            connection.close()
-        else:
-            self._idle.append(connection)
-
-    def _lost(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-
-    def close(self) -> None:
-        """Close every connection, and make no more."""
-        self._closed = True
-        for connection in tuple(self._open):
-            connection.close()
-
-
-def _head(parts: SplitResult) -> bytes:
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    authority = parts.netloc.rpartition("@")[2]
-    lines = (
-        f"POST {target} HTTP/1.1",
-        f"host: {authority}",
-        "user-agent: meshplan",
-        "accept: application/json, text/event-stream",
-        "accept-encoding: identity",
-        "content-type: application/json",
-    )
-    return "".join(f"{line}\r\n" for line in lines).encode("ascii", errors="strict")
-
-
-def _why(error: OSError | UnicodeError) -> str:
-    """What the operating system or TLS said."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not trusted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return "the TLS handshake failed"
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return "the host name is not known"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return "connection failed"

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from meshplan.runtime.upstream import origin as connections
 from meshplan.runtime.upstream import wire
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable
-from meshplan.runtime.upstream.wire import NEVER, Origin
+from meshplan.runtime.upstream.origin import NEVER, Origin
 
 JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -242,10 +243,10 @@ def certificate(folder, name):
 def trusting(monkeypatch):
     def trust(path):
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        wire.tls_context.cache_clear()
+        connections.tls_context.cache_clear()
 
     yield trust
-    wire.tls_context.cache_clear()
+    connections.tls_context.cache_clear()
 
 
 async def test_tls_with_a_certificate_that_is_trusted(tmp_path, trusting):
