@@ -20,6 +20,9 @@ from meshplan.runtime.upstream.port import OnNotify, Upstream
 
 Era = Literal["modern", "legacy"]
 
+Result = dict[str, Any] | bytes
+"""What answers a request: a result object, or one that is serialised already."""
+
 Hold = Callable[[Upstream, str, str, float], Awaitable[None]]
 """Takes what an allowed subscription is for: the upstream, its URI of the resource, its server's name, and seconds."""
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import anyio
 
-from meshplan.runtime.call import Call
+from meshplan.runtime.call import Call, Result
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found
 from meshplan.runtime.front import jsonrpc
 from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.rounds import complete
 from meshplan.runtime.front.session import Channel, Session
 from meshplan.runtime.front.subscriptions import Subscriptions
-from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.results import server_info
 from meshplan.runtime.shapes import members, text

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from meshplan.runtime.active import Watcher
-from meshplan.runtime.call import Call
+from meshplan.runtime.call import Call, Result
 from meshplan.runtime.errors import RpcError, invalid
 from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
 from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
 from meshplan.runtime.index import EndpointIndex
-from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
 from meshplan.runtime.results import own_envelope, server_info

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from meshplan.runtime.call import Result
 from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError, refusal_headers
 from meshplan.runtime.front import jsonrpc, modern
 from meshplan.runtime.front.asgi import JSON, Direct, Exchange, Receive, Send, respond, until_disconnect
 from meshplan.runtime.front.desk import Desk, Write
-from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import CHALLENGE_INVALID, Caller
 from meshplan.runtime.protocol import (
     ERROR_CODE_HTTP_STATUS,

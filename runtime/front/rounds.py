@@ -9,9 +9,8 @@ from typing import Any
 import anyio
 
 from meshplan.runtime.asks import Ask
-from meshplan.runtime.call import Call
+from meshplan.runtime.call import Call, Result
 from meshplan.runtime.errors import INTERNAL_ERROR, RpcError, cannot_answer
-from meshplan.runtime.invoke import Result
 from meshplan.runtime.shapes import members, text
 
 MAX_ROUNDS = 10

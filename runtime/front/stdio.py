@@ -12,11 +12,11 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from meshplan.runtime.call import Result
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError
 from meshplan.runtime.front import jsonrpc, legacy, modern
 from meshplan.runtime.front.desk import Desk, Write
 from meshplan.runtime.front.session import Session
-from meshplan.runtime.invoke import Result
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import PROTOCOL_VERSION_META_KEY, read_envelope
 from meshplan.runtime.shapes import members

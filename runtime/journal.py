@@ -1,0 +1,91 @@
+"""Where each attempt is written down: one line in the log, and its entries in the ledger where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import UTC
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.call import Call
+from meshplan.runtime.errors import OUTCOME_BY_CODE, Outcome, RefusedError, RelayedError, RpcError
+from meshplan.runtime.ledger.port import Ledger
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.record import Attempt, Recorder, reason_of
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.targets import Target, Trace
+
+MAX_METHOD = 100
+"""How much of a method's name is recorded of a request that never became a call."""
+
+
+class Journal:
+    """Writes attempts as they begin and end; ``keeps`` says whether a ledger does."""
+
+    def __init__(self, active: Active, record: Recorder, ledger: Ledger | None = None) -> None:
+        self._active, self._record, self._ledger = active, record, ledger
+        self.keeps = ledger is not None
+
+    def admit(self) -> Awaitable[None] | None:
+        """Before anything else: what to await until there is room for one more; the wait raises ``RpcError`` for no."""
+        return None if self._ledger is None else self._ledger.admit()
+
+    def intend(self, snapshot: Snapshot, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+        """Before the request leaves; what to await until it may."""
+        if self._ledger is None:
+            return None
+        trace.server = target.server
+        return self._ledger.intent(self._attempt(snapshot, call, trace, "unknown", 0.0), call, trace, target)
+
+    def ended(self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float) -> None:
+        """How it ended, after so many seconds."""
+        attempt = self._attempt(snapshot, call, trace, outcome, duration)
+        self._record(attempt)
+        if self._ledger is not None:
+            self._ledger.outcome(attempt, call, trace)
+
+    def turned_away(self, endpoint: str, why: str, outcome: Outcome, caller: Caller | None, method: str) -> None:
+        """A request that never became a call."""
+        snapshot = self._active.snapshot
+        digest = snapshot.digest if snapshot else None
+        who = ":".join(caller.owner) if caller else None
+        attempt = Attempt(self._now(), digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why)
+        self._record(attempt)
+        if self._ledger is not None:
+            self._ledger.outcome(attempt)
+
+    def _now(self) -> str:
+        return self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def _attempt(
+        self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float
+    ) -> Attempt:
+        return Attempt(
+            at=self._now(),
+            plan=snapshot.digest if snapshot else None,
+            endpoint=call.endpoint,
+            principal=":".join(call.caller.owner),
+            method=call.method,
+            outcome=outcome,
+            duration=duration,
+            capability=trace.capability,
+            reason=trace.reason,
+            rule=trace.rule,
+            drift=trace.drift,
+            call=trace.call or call.id,
+            decision=trace.decision,
+        )
+
+
+def failed(error: RpcError) -> Outcome:
+    """The outcome of an attempt that ended in this error."""
+    if isinstance(error, RefusedError):
+        return "denied"
+    if isinstance(error, RelayedError):
+        return "upstream_error"
+    return OUTCOME_BY_CODE.get(error.code, "invalid")
+
+
+def note_failure(trace: Trace, error: RpcError) -> Outcome:
+    """Put down why it failed, unless an upstream said it; the outcome."""
+    trace.reason = trace.reason if isinstance(error, RelayedError) else reason_of(error)
+    return failed(error)
