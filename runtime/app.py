@@ -21,8 +21,8 @@ from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
+from meshplan.runtime.front.http1.server import MAX_HEAD_BYTES, HttpServer
 from meshplan.runtime.front.pipes import line_writer, lines_of
-from meshplan.runtime.front.server import MAX_HEAD_BYTES, HttpServer
 from meshplan.runtime.front.stdio import StdioFront
 from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh

@@ -12,7 +12,7 @@ from meshplan.runtime.app import listen_on
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.front.http import HttpFront
-from meshplan.runtime.front.server import HttpServer
+from meshplan.runtime.front.http1.server import HttpServer
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.snapshot import Snapshot
@@ -32,6 +32,12 @@ async def listening(app):
             await ready.wait()
             yield listener.getsockname()[1]
             server.stop()
+
+
+async def nothing(scope, receive, send):
+    """An ASGI application that has nothing to say."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
 
 
 @dataclass
