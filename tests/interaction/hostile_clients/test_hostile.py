@@ -204,7 +204,7 @@ def test_large_bodies_are_not_read_to_their_end(mesh, size, chunked):
             sent += len(piece)
         answer = wire.answer()
     assert answer.status in (413, 0)  # 0: our reset overtook the answer, because the client went on sending
-    assert sent < 10 * MB
+    assert sent < 64 * MB  # the kernel's buffers may take some 40 MB of what is never read
 
 
 @pytest.mark.parametrize("chunked", [False, True])
