@@ -30,6 +30,7 @@ class _Arguments(argparse.Namespace):
     channel: str = DEFAULT_CHANNEL
     root: Path = Path()
     listen: str | None = None
+    admin_listen: str | None = None
     local: bool = False
     insecure_unsigned: bool = False
     workers: int = 1
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--root", type=Path, metavar="DIR", help="the mesh's folder (default: here)", default=Path())
     serve = commands.add_parser("serve", parents=[source], help="serve every virtual MCP over HTTP")
     serve.add_argument("--listen", metavar="HOST:PORT", help="overrides the plan")
+    serve.add_argument("--admin-listen", metavar="HOST:PORT", help="overrides the plan")
     serve.add_argument("--local", action="store_true", help="take the local profile, with its secret")
     serve.add_argument("--insecure-unsigned", action="store_true", help="serve an unsigned plan to other machines")
     serve.add_argument("--workers", type=_count, metavar="N", help="processes on one port (default: 1)", default=1)
@@ -70,13 +72,20 @@ def main(argv: list[str] | None = None) -> int:
     if found.command == "stdio":
         work = partial(app.stdio, source, found.name)
     else:
-        work = partial(app.serve, source, found.listen, local=found.local, insecure_unsigned=found.insecure_unsigned)
+        work = partial(
+            app.serve,
+            source,
+            found.listen,
+            local=found.local,
+            insecure_unsigned=found.insecure_unsigned,
+            admin_listen=found.admin_listen,
+        )
     try:
         if found.workers > 1:
             from meshplan.runtime.supervisor.supervise import supervise
 
             wanted = partial(supervise, source, found.listen, found.workers)
-            return wanted(local=found.local, insecure_unsigned=found.insecure_unsigned)
+            return wanted(local=found.local, insecure_unsigned=found.insecure_unsigned, admin_listen=found.admin_listen)
         return anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
     except app.StartError as error:
         return _complain(error)

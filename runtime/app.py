@@ -17,6 +17,8 @@ import anyio.to_thread
 
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.admin.front import AdminFront
+from meshplan.runtime.admin.port import AdminPort
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
@@ -31,9 +33,10 @@ from meshplan.runtime.identity.metadata import ENDPOINTS
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.listen import INTERRUPTED, OK, TRUST, USAGE, StartError, binding_of, listen_on
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
-from meshplan.runtime.reload import Follower, activate
+from meshplan.runtime.reload import Follower, Prepare, activate, prepared_by
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.snapshot import Snapshot
@@ -41,7 +44,6 @@ from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
 
-OK, TRUST, USAGE, INTERRUPTED = 0, 6, 64, 130
 DEFAULT_LISTEN = "127.0.0.1:8700"
 GARBAGE = 20_000
 """Container objects that may come to be before the collector looks at the youngest."""
@@ -59,14 +61,6 @@ class Source:
     root: Path
 
 
-class StartError(Exception):
-    """The runtime cannot start; ``code`` is the exit code."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """What every front is built from."""
@@ -79,11 +73,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
+async def running(source: Source, say: Say, admin: AdminPort | None = None) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
     drift, book = DriftWatch(active, say), Book(source.root, active, say)
+    prepare = prepared_by(book.prepare, *([] if admin is None else [admin.prepare]))
 
     def on_list_changed(server: str, method: str) -> None:
         active.upstream_changed(server, method)
@@ -97,9 +92,9 @@ async def running(source: Source, say: Say) -> AsyncGenerator[Running]:
     ):
         if bundle is not None:
             desired.digest = bundle.digest
-            await _first(bundle, active, upstreams, book)
+            await _first(bundle, active, upstreams, prepare)
         elif source.store is not None:
-            follower = Follower(source.store, source.channel, active, upstreams, desired, say, prepare=book.prepare)
+            follower = Follower(source.store, source.channel, active, upstreams, desired, say, prepare=prepare)
             await follower.look()
             tasks.start_soon(follower.run)
         sealer = Sealer(Secrets(source.root))
@@ -121,9 +116,9 @@ async def closing(book: Book) -> AsyncGenerator[None]:
             await anyio.to_thread.run_sync(book.close)
 
 
-async def _first(bundle: Bundle, active: Active, upstreams: Upstreams, book: Book) -> None:
+async def _first(bundle: Bundle, active: Active, upstreams: Upstreams, prepare: Prepare) -> None:
     try:
-        await activate(bundle, None, active, upstreams, book.prepare)
+        await activate(bundle, None, active, upstreams, prepare)
     except PlanRefusedError as error:
         raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
 
@@ -136,9 +131,12 @@ def read_plan(path: Path) -> Bundle:
         raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
 
 
-async def serve(source: Source, listen: str | None, *, local: bool, insecure_unsigned: bool) -> int:
+async def serve(
+    source: Source, listen: str | None, *, local: bool, insecure_unsigned: bool, admin_listen: str | None = None
+) -> int:
     """Serve HTTP until a signal; returns the exit code."""
-    async with say_to(sys.stderr) as say, running(source, say) as parts:
+    admin, code = AdminPort(admin_listen), OK
+    async with say_to(sys.stderr) as say, running(source, say, admin) as parts:
         snapshot = parts.active.snapshot
         wanted = wanted_binding(snapshot, listen, local=local, insecure_unsigned=insecure_unsigned)
         secret = local_secret(source.root) if local else None
@@ -146,9 +144,13 @@ async def serve(source: Source, listen: str | None, *, local: bool, insecure_uns
             issuers = Issuers()
             status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers)
             front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
-            async with keep_fresh(issuers, parts.active):
-                line = announcement(binding, parts.active.snapshot, local=local)
-                return await serve_http(front, listener, parts.active, partial(announce, line))
+            pages = AdminFront(parts.active, status, admin)
+            async with keep_fresh(issuers, parts.active), anyio.create_task_group() as group:
+                group.start_soon(admin.serve, pages, parts.active)
+                line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
+                code = await serve_http(front, listener, parts.active, partial(announce, line))
+                group.cancel_scope.cancel()
+    return code
 
 
 def wanted_binding(snapshot: Snapshot | None, listen: str | None, *, local: bool, insecure_unsigned: bool) -> Binding:
@@ -179,11 +181,12 @@ def announce(line: str) -> None:
     sys.stderr.flush()
 
 
-def announcement(binding: Binding, snapshot: Snapshot | None, *, local: bool) -> str:
+def announcement(binding: Binding, snapshot: Snapshot | None, *, local: bool, admin: Binding | None = None) -> str:
     """The line that says where to connect."""
     base = binding.origin
     where = ", ".join(f"{base}{ENDPOINTS}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
     notes = ("" if snapshot else " (no plan yet)") + (f"; local secret in {LOCAL_FILE}" if local else "")
+    notes += f"; status at {admin.origin}/status" if admin else ""
     return f"serving {where}{notes}"
 
 
@@ -211,32 +214,6 @@ async def serve_http(front: HttpFront, listener: socket.socket, active: Active, 
         await server.serve(listener, ready, DRAIN)
         group.cancel_scope.cancel()
     return code
-
-
-def binding_of(listen: str) -> Binding:
-    """Read ``HOST:PORT``, with brackets around an IPv6 address; raises ``StartError``."""
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise StartError(USAGE, f"`{listen}` is not an address to listen on; write `HOST:PORT`")
-    return Binding(host, int(port))
-
-
-def listen_on(wanted: Binding, *, shared: bool = False) -> socket.socket:
-    """A listening TCP socket, ``shared`` with others on the same port; raises ``OSError``."""
-    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is spelled out; else every answer waits 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind((wanted.host, wanted.port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 @contextmanager

@@ -29,6 +29,17 @@ Prepare = Callable[[Plan], None]
 
 _Mark = tuple[int, int, int] | None
 
+
+def prepared_by(*steps: Prepare) -> Prepare:
+    """One after the other."""
+
+    def prepare(plan: Plan) -> None:
+        for step in steps:
+            step(plan)
+
+    return prepare
+
+
 Put = Callable[[Bundle, int | None], Awaitable[None]]
 """Serves a verified plan from now on, under its sequence number; raises ``PlanRefusedError``."""
 

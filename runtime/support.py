@@ -33,7 +33,6 @@ def _parts(plan: Plan) -> Iterator[str]:
         "workflows": plan.workflows,
         "prices": plan.prices,
         "budgets": plan.budgets,
-        "runtime.admin_listen": settings.admin_listen,
         "runtime.private_networks": settings.private_networks,
         "runtime.counters": settings.counters,
         "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,

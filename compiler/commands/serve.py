@@ -16,6 +16,7 @@ from meshplan.schemas.store import DEFAULT_CHANNEL
 @click.option("--store", type=click.Path(path_type=Path, file_okay=False), help="follow a channel of this store")
 @click.option("--channel", default=DEFAULT_CHANNEL, show_default=True)
 @click.option("--listen", metavar="HOST:PORT", help="instead of the plan's `runtime.listen`")
+@click.option("--admin-listen", metavar="HOST:PORT", help="instead of the plan's `runtime.admin_listen`")
 @click.option("--local", is_flag=True, help="also let in whoever has the local secret, from this machine only")
 @click.option("--insecure-unsigned", is_flag=True, help="serve an unsigned plan beyond loopback")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="processes on one port")
@@ -26,6 +27,7 @@ def command(
     store: Path | None,
     channel: str,
     listen: str | None,
+    admin_listen: str | None,
     local: bool,
     insecure_unsigned: bool,
     workers: int,
@@ -40,6 +42,7 @@ def command(
         words += ["--store", str(project.root / store), "--channel", channel]
     if listen is not None:
         words += ["--listen", listen]
+    words += [] if admin_listen is None else ["--admin-listen", admin_listen]
     words += ["--workers", str(workers)] if workers > 1 else []
     words += ["--local"] if local else []
     words += ["--insecure-unsigned"] if insecure_unsigned else []

@@ -1,4 +1,4 @@
-"""The ASGI application: one endpoint per virtual MCP at ``/mcp/NAME``, and three pages to look at; changes nothing."""
+"""The ASGI application: one endpoint per virtual MCP at ``/mcp/NAME``, and pages that say how it is; changes nothing."""
 
 from __future__ import annotations
 
@@ -157,7 +157,8 @@ class HttpFront:
     async def _page(self, path: str, scope: Scope, seen: Approach, send: Send) -> None:
         snapshot = self.desk.active.snapshot
         about = self._metadata(path, snapshot) if path.startswith(metadata.WELL_KNOWN) and snapshot else None
-        if about is None and path not in ("/healthz", "/readyz", "/status"):
+        apart = snapshot is not None and snapshot.plan.runtime.admin_listen is not None
+        if about is None and path not in (("/healthz", "/readyz") if apart else ("/healthz", "/readyz", "/status")):
             await respond(send, 404, b"not found\n", "text/plain; charset=utf-8")
         elif scope["method"] != "GET":
             await respond(send, 405, headers={"allow": "GET"})

@@ -18,12 +18,13 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from meshplan.runtime.active import Active
+from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.record import Say, say_to
-from meshplan.runtime.reload import Follower
+from meshplan.runtime.reload import Follower, prepared_by
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.members import Members
@@ -51,7 +52,7 @@ class Keeper:
     ) -> None:
         self._setup, self._active, self._upstreams = setup, active, upstreams
         self._status, self._drift, self._used, self._book = status, drift, Used(), book
-        self.members = Members(setup.folder, active, upstreams, book)
+        self.members = Members(setup.folder, active, upstreams, prepared_by(book.prepare, setup.admin.prepare))
         self._announced = False
 
     async def welcome(self, stream: anyio.abc.SocketStream) -> None:
@@ -86,17 +87,27 @@ class Keeper:
             case "ledger":
                 return await take(self._book, arguments)
             case "status":
-                return {**self._status.report(), "workers": self.members.report()}
+                return await self.page()
             case "hello":
                 return await self._hello(arguments, incoming.peer)
             case _:
                 raise RefusalError({"reason": f"nobody answers `{name}` here"})
 
+    @property
+    def ready(self) -> bool:
+        """See ``status.Reports``."""
+        return self._status.ready
+
+    async def page(self) -> dict[str, Any]:
+        """See ``status.Reports``: of all workers."""
+        return {**self._status.report(), "workers": self.members.report()}
+
     async def _hello(self, arguments: Any, peer: Peer) -> dict[str, Any]:
         await self.members.join(peer, arguments["worker"], arguments["plan"], arguments["seq"])
         if len(self.members) >= self._setup.workers and not self._announced:
             self._announced = True
-            announce(announcement(self._setup.binding, self._active.snapshot, local=self._setup.local))
+            setup, snapshot = self._setup, self._active.snapshot
+            announce(announcement(setup.binding, snapshot, local=setup.local, admin=setup.admin.binding))
         return {name: seen_out(seen) for name, seen in self._drift.seen.items()}
 
     def _upstream(self, arguments: Any) -> Upstream:
@@ -192,6 +203,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             store, channel, put = setup.source.store, setup.source.channel, keeper.members.put
             tasks.start_soon(Follower(store, channel, active, upstreams, desired, say, put=put).run)
         tasks.start_soon(drift.run, upstreams)
+        tasks.start_soon(setup.admin.serve, AdminFront(active, keeper, setup.admin), active)
         yield keeper
         tasks.cancel_scope.cancel()
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from meshplan.runtime.active import Active, Upstreams
-from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.reload import Prepare
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
 from meshplan.schemas.bundle import Bundle, PlanRefusedError, pack
@@ -41,8 +41,8 @@ class Member:
 class Members:
     """All workers; a new plan is loaded by each before any serves it."""
 
-    def __init__(self, folder: Path, active: Active, upstreams: Upstreams, book: Book) -> None:
-        self._folder, self._active, self._upstreams, self._book = folder, active, upstreams, book
+    def __init__(self, folder: Path, active: Active, upstreams: Upstreams, prepare: Prepare) -> None:
+        self._folder, self._active, self._upstreams, self._prepare = folder, active, upstreams, prepare
         self._members: list[Member] = []
         self._lock, self._changed = anyio.Lock(), anyio.Event()
         self._file: Path | None = None
@@ -89,7 +89,7 @@ class Members:
         Raises ``PlanRefusedError`` where no worker can load it; then nothing has changed.
         """
         async with self._lock:
-            await anyio.to_thread.run_sync(self._book.prepare, bundle.plan)
+            await anyio.to_thread.run_sync(self._prepare, bundle.plan)
             snapshot = await anyio.to_thread.run_sync(partial(Snapshot, bundle, seq))
             before, self._file = self._file, self._folder / f"plan-{seq}"
             await anyio.to_thread.run_sync(_write, self._file, bundle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshplan.runtime.admin.port import AdminPort
 from meshplan.runtime.app import Source
 from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.seal import Sealer
@@ -29,6 +30,7 @@ class Setup:
     own_key: bytes
     lifeline: int
     snapshot: Snapshot | None
+    admin: AdminPort
 
     @property
     def keeper(self) -> Path:

@@ -28,18 +28,10 @@ from typing import Final, NoReturn
 import anyio
 
 from meshplan.runtime import planfile
-from meshplan.runtime.app import (
-    INTERRUPTED,
-    OK,
-    USAGE,
-    Source,
-    StartError,
-    listen_on,
-    local_secret,
-    read_plan,
-    wanted_binding,
-)
+from meshplan.runtime.admin.port import open_port
+from meshplan.runtime.app import Source, local_secret, read_plan, wanted_binding
 from meshplan.runtime.front.guard import Binding
+from meshplan.runtime.listen import INTERRUPTED, OK, USAGE, StartError, listen_on
 from meshplan.runtime.record import Lines, new_id
 from meshplan.runtime.seal import OWN_KEY
 from meshplan.runtime.snapshot import Snapshot
@@ -85,18 +77,27 @@ class _Signals:
         self.arrived.append(number)
 
 
-def supervise(source: Source, listen: str | None, workers: int, *, local: bool, insecure_unsigned: bool) -> int:
+def supervise(
+    source: Source,
+    listen: str | None,
+    workers: int,
+    *,
+    local: bool,
+    insecure_unsigned: bool,
+    admin_listen: str | None = None,
+) -> int:
     """Serve with several workers until a signal; returns the exit code, and raises ``StartError``."""
     snapshot = _snapshot(source)
     wanted = wanted_binding(snapshot, listen, local=local, insecure_unsigned=insecure_unsigned)
     secret = local_secret(source.root) if local else None
+    admin = open_port(admin_listen, snapshot.plan if snapshot else None)
     listeners = _listeners(wanted, workers)
     folder, (lifeline, held) = Path(tempfile.mkdtemp(prefix="meshplan-")), os.pipe()
     if len(str(folder)) > MAX_FOLDER:
         folder.rmdir()
         raise StartError(USAGE, f"`{folder.parent}` is too long a path for sockets in it; set TMPDIR to a shorter one")
     binding = Binding(wanted.host, listeners[0].getsockname()[1])
-    setup = Setup(source, binding, secret, local, workers, folder, os.urandom(OWN_KEY), lifeline, snapshot)
+    setup = Setup(source, binding, secret, local, workers, folder, os.urandom(OWN_KEY), lifeline, snapshot, admin)
     gc.collect()
     gc.freeze()
     try:

@@ -125,6 +125,7 @@ class KeeperUsed:
 async def work(setup: Setup, name: str, listener: socket.socket) -> int:
     """Be a worker until told to stop, or until the supervisor or its keeper has gone."""
     code = INTERNAL
+    setup.admin.close()
     async with connected(setup.keeper) as wire, anyio.create_task_group() as tasks:
         keeper = Peer(wire)
         tasks.start_soon(keeper.run)

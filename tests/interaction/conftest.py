@@ -12,8 +12,8 @@ import worlds
 class Up:
     """A running `mesh up` on the example."""
 
-    def __init__(self, folder, port):
-        self.folder, self.port = folder, port
+    def __init__(self, folder, port, admin):
+        self.folder, self.port, self.admin = folder, port, admin
 
     def url(self, endpoint="desk"):
         return f"http://127.0.0.1:{self.port}/mcp/{endpoint}"
@@ -26,7 +26,7 @@ class Up:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory):
     folder = tmp_path_factory.mktemp("up")
-    ports = {8700: worlds.free_port(), 8701: worlds.free_port(), 8702: worlds.free_port()}
+    ports = {number: worlds.free_port() for number in (8700, 8701, 8702, 8709)}
     worlds.example_folder(folder, ports)
     with ExitStack() as stack:
         stack.enter_context(worlds.example_server("tickets", ports[8701], folder / "data"))
@@ -35,4 +35,4 @@ def up(tmp_path_factory):
         command = (sys.executable, "-m", "meshplan.compiler", "up")
         stack.enter_context(worlds.process(*command, cwd=folder, stdout=log, stderr=log))
         worlds.ready(ports[8700])
-        yield Up(folder, ports[8700])
+        yield Up(folder, ports[8700], ports[8709])

@@ -184,7 +184,7 @@ def test_a_broken_edit_is_reported_and_changes_nothing(up):
         worlds.until(
             lambda: True if "did you mean `virtual`?" in log.read_text()[start:] else None, "the slip is reported"
         )
-        status = worlds.httpx2.get(f"http://127.0.0.1:{up.port}/status").json()
+        status = worlds.httpx2.get(f"http://127.0.0.1:{up.admin}/status").json()
         assert status["ready"] is True
     finally:
         file.write_text(before)

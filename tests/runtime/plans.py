@@ -53,6 +53,7 @@ class Draft:
     identity: dict = field(default_factory=dict)
     trusted_proxies: tuple[str, ...] = ()
     listen: str = "127.0.0.1:0"
+    admin_listen: str | None = None
     public_url: str | None = None
     origins: tuple[str, ...] = ()
     seal_keys: tuple[Value, ...] = ()
@@ -137,6 +138,7 @@ class Draft:
             identity=Identity(keys=self.keys, local=self.local, **self.identity),
             runtime=Settings(
                 listen=self.listen,
+                admin_listen=self.admin_listen,
                 public_url=self.public_url,
                 allowed_origins=self.origins,
                 seal_keys=self.seal_keys,
