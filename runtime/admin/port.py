@@ -7,7 +7,7 @@ from functools import partial
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.front.guard import Binding
-from meshplan.runtime.front.server import App, HttpServer
+from meshplan.runtime.front.http1.server import App, HttpServer
 from meshplan.runtime.listen import TRUST, StartError, binding_of, listen_on
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.plan import Plan
