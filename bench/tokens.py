@@ -1,4 +1,4 @@
-"""Calibrates and judges compiler/tokens.py against a real vocabulary (bpe-openai, which ships its own); nothing else needs one.
+"""Calibrates and judges schemas/tokens.py against a real vocabulary (bpe-openai, which ships its own); nothing else needs one.
 
     python bench/tokens.py CORPUS.jsonl            # weights, and the error on servers that were held out
     python bench/tokens.py --record SAMPLE.json    # true counts of the tests' sample
@@ -18,8 +18,9 @@ from typing import Any
 
 import bpe_openai
 
-from meshplan.compiler.tokens import CLASSES, WEIGHTS, class_counts, tool_tokens
+from meshplan.compiler.tokens import tool_tokens
 from meshplan.schemas import jsontext
+from meshplan.schemas.tokens import CLASSES, WEIGHTS, class_counts
 
 LOCKS = Path(__file__).parent.parent / "mesh.lock"
 FOLDS = 5

@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from operator import mul
 from typing import Any, NamedTuple, cast
 
 from meshplan.schemas import jsontext
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.plan import Access, Code, Endpoint, Offer, Search, Strategy
 from meshplan.schemas.surface import advertise
+from meshplan.schemas.tokens import rounded, thousandths
 
 UNCOUNTED = frozenset({"_meta", "annotations", "execution", "icons", "outputSchema", "title"})
 """The fields of a tool's definition that model APIs do not take; one that MCP does not know is counted."""
@@ -27,73 +27,6 @@ UNCOUNTED = frozenset({"_meta", "annotations", "execution", "icons", "outputSche
 SEARCH_TOKENS = 404
 CODE_TOKENS = 371
 """What the tools cost (o200k_base) that the strategies bring themselves: search, describe, and read and call, or run."""
-
-_LOWER = b"abcdefghijklmnopqrstuvwxyz"
-_LOWER_WEIGHT, _BLANKS_WEIGHT = 101, 86
-_ASCII: Mapping[str, tuple[bytes, int]] = {
-    "space": (b" ", 459),
-    "capital": (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", 363),
-    "digit": (b"0123456789", 679),
-    "quote": (b'"', 336),
-    "separator": (b",:", 924),
-    "joiner": (b"_-", 1203),
-    "backslash": (b"\\", 945),
-    "bracket": (b"{}[]", 89),
-    "mark": (b"!#$%&'()*+./;<=>?@^`|~\x7f" + bytes(range(32)), 529),
-}
-_BEYOND: Mapping[str, tuple[bytes, int]] = {
-    "latin": (bytes(range(0xC2, 0xCC)), 1874),
-    "alphabet": (bytes(range(0xCC, 0xE0)), 302),
-    "indic": (b"\xe0\xe1", 306),
-    "sign": (b"\xe2", 334),
-    "cjk": (bytes(range(0xE3, 0xEE)), 679),
-    "rare": (bytes(range(0xEE, 0xF5)), 1416),
-}
-CLASSES: Mapping[str, tuple[bytes, int]] = {**_ASCII, **_BEYOND}
-"""Bytes of a class (beyond ASCII: the first byte of a character), and thousandths of a token for each.
-
-The weights, with those of lower case and of pairs of blanks (indentation is cheap), come from `python bench/tokens.py CORPUS`
-over 1,375 tools of 95 servers.
-"""
-WEIGHTS = (_LOWER_WEIGHT, _BLANKS_WEIGHT, *(weight for _, weight in CLASSES.values()))
-"""Thousandths of a token for each number of ``class_counts``."""
-_ZEROS = (0,) * len(_BEYOND)
-
-
-def _classes() -> bytes:
-    table = bytearray(256)
-    for number, (members, _) in enumerate(CLASSES.values(), start=1):
-        for byte in members:
-            table[byte] = number
-    return bytes(table)
-
-
-_CLASS_OF = _classes()
-_NUMBERS = range(2, len(_ASCII) + 1)
-_NUMBERS_BEYOND = range(len(_ASCII) + 1, len(CLASSES) + 1)
-
-
-def class_counts(text: str) -> tuple[int, ...]:
-    """How many lower-case letters, pairs of blanks, and characters of each of ``CLASSES`` there are."""
-    raw = text.encode("utf-8", "replace")
-    rest = raw.translate(_CLASS_OF, _LOWER)
-    pairs = raw.count(b"  ")
-    beyond = _ZEROS if text.isascii() else tuple(map(rest.count, _NUMBERS_BEYOND))
-    return (len(raw) - len(rest), pairs, rest.count(1) - 2 * pairs, *map(rest.count, _NUMBERS), *beyond)
-
-
-def _units(text: str) -> int:
-    """Thousandths of a token. Linear in the characters, so that the parts of a text add up."""
-    return sum(map(mul, WEIGHTS, class_counts(text)))
-
-
-def _rounded(units: int) -> int:
-    return (units + 500) // 1000
-
-
-def estimate(text: str) -> int:
-    """About how many tokens ``text`` is; an integer that is the same on every machine."""
-    return _rounded(_units(text))
 
 
 Memo = dict[tuple[str, ...], int]
@@ -126,7 +59,7 @@ def _ends_with_name(text: str) -> bool:
 
 def tool_tokens(definition: str) -> int:
     """What one tool costs; ``definition`` is its canonical JSON."""
-    return _rounded(_units(counted_text(definition)))
+    return rounded(thousandths(counted_text(definition)))
 
 
 class Recorded(NamedTuple):
@@ -145,11 +78,11 @@ def _offer_units(offer: Offer, tool: Recorded, memo: Memo) -> int:
     if offer.description is None and not offer.set and not offer.hide:
         key: tuple[str, ...] = (tool.digest,)
         if key not in memo:
-            memo[key] = _units(counted_text(tool.text))
+            memo[key] = thousandths(counted_text(tool.text))
         return memo[key] + (0 if offer.name == tool.name else _renamed(tool.name, offer.name, memo))
     key = (tool.digest, offer.name, repr(offer.description), *sorted(offer.set), *offer.hide)
     if key not in memo:
-        memo[key] = _units(counted_text(advertise("tool", tool.text, offer)))
+        memo[key] = thousandths(counted_text(advertise("tool", tool.text, offer)))
     return memo[key]
 
 
@@ -164,7 +97,7 @@ def _renamed(old: str, new: str, memo: Memo) -> int:
 
 
 def _quoted(name: str) -> int:
-    return _units(json.dumps(name, ensure_ascii=False))
+    return thousandths(json.dumps(name, ensure_ascii=False))
 
 
 class Tool(NamedTuple):
@@ -177,7 +110,7 @@ class Tool(NamedTuple):
     @property
     def tokens(self) -> int:
         """About how many tokens it costs."""
-        return _rounded(self.units)
+        return rounded(self.units)
 
 
 def offered_tools(endpoint: Endpoint, lookup: Lookup, memo: Memo) -> list[Tool]:
@@ -205,7 +138,7 @@ def listed_tools(strategy: Strategy, tools: Iterable[Tool]) -> list[Tool]:
 def listed_tokens(strategy: Strategy, tools: Collection[Tool]) -> int:
     """What a list costs that shows these tools by this strategy; nothing where there are none."""
     listed = sum(tool.units for tool in listed_tools(strategy, tools))
-    return _rounded(_own_units(strategy) + listed) if tools else 0
+    return rounded(_own_units(strategy) + listed) if tools else 0
 
 
 def _own_units(strategy: Strategy) -> int:
@@ -286,7 +219,7 @@ def _surface(
     for role in sorted(access.roles):
         seen = _seen(access, [rule for rule in access.roles[role] if rule in touched], touched)
         if seen:
-            roles[role] = _rounded(own + sum(map(units.__getitem__, seen.intersection(units))))
+            roles[role] = rounded(own + sum(map(units.__getitem__, seen.intersection(units))))
     return SurfaceTokens(listed_tokens(endpoint.strategy, tools), roles)
 
 

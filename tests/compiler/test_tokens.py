@@ -11,14 +11,11 @@ from meshes import DEFINITIONS, compile_text, with_sections
 
 from meshplan.compiler.render.plan import plan_data, render_plan
 from meshplan.compiler.tokens import (
-    CLASSES,
     CODE_TOKENS,
     SEARCH_TOKENS,
     UNCOUNTED,
     all_tokens,
-    class_counts,
     counted_text,
-    estimate,
     role_tokens,
     surface_tokens,
     tool_tokens,
@@ -28,6 +25,7 @@ from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.decide import BOTH_SIDES, Decider, Principal
 from meshplan.schemas.plan import Access, Code, Offer, Rule, Search
 from meshplan.schemas.surface import advertise, listing
+from meshplan.schemas.tokens import CLASSES, class_counts, estimate
 
 SAMPLE = json.loads((Path(__file__).parent / "data" / "token_sample.json").read_text())
 ENGLISH = [row for row in SAMPLE["tools"] if not row["from"].startswith("in ")]
