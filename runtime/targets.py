@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshplan.runtime import mirrors
+from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import RefusedError, RpcError, invalid, not_allowed, unknown, unknown_resource
 from meshplan.runtime.index import Route
@@ -25,7 +26,7 @@ class Trace:
 
     ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
     ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
-    seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON.
+    seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``bill`` is what it owes, where that is anything.
     """
 
     capability: str | None = None
@@ -42,6 +43,7 @@ class Trace:
     upstream: float | None = None
     sent_bytes: int | None = None
     received_bytes: int | None = None
+    bill: Bill | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""

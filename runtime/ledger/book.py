@@ -116,7 +116,7 @@ class Book:
         writer, settings = found
         trace.sent_bytes = size_of(target.params)
         entry = intent_of(attempt, call, trace, self._read(call, trace))
-        if settings.durability == "strict":
+        if settings.durability == "strict" or (trace.bill is not None and trace.bill.capped):
             return _until(writer.written(entry))
         writer.put(entry)
         return None

@@ -6,8 +6,8 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from meshplan.runtime.ledger.tally import Tally
+from meshplan.schemas.ledger.book import Chain, UnreadableError
 from meshplan.schemas.ledger.entry import COLUMNS, FORMAT, SCHEMA, SUMS, Entry, Stored, Totals, genesis, link
 from meshplan.schemas.ledger.heads import HEADS, PRIVATE_KEY, PUBLIC_KEY, Head
 
@@ -48,12 +50,16 @@ class LedgerFile:
         self._now = now
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock, path = _free(folder)
-            self._key = _key(folder)
-            self._heads = os.open(folder / HEADS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._db = _connect(path)
-            self._resume()
-        except (OSError, sqlite3.Error, ValueError) as error:
+            with ExitStack() as undo:
+                self._lock, path = _free(folder)
+                undo.callback(self._lock.close)
+                self._key = _key(folder)
+                self._heads = os.open(folder / HEADS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                undo.callback(os.close, self._heads)
+                self._db = undo.enter_context(closing(_connect(path)))
+                self._resume()
+                undo.pop_all()
+        except (OSError, sqlite3.Error, ValueError, UnreadableError) as error:
             raise LedgerError(f"the ledger `{folder}` cannot be opened: {error}") from None
 
     def _resume(self) -> None:
@@ -68,6 +74,7 @@ class LedgerFile:
         self._groups: dict[Stored, int] = {}
         self._headed = 0
         self._epoch += 1
+        self._tally = Tally(Chain("", self.writer, self._db))
         left = [
             (int(row[0]), Entry(*row[1:]))
             for row in self._db.execute(
@@ -77,10 +84,13 @@ class LedgerFile:
         now = self._now()
         for seq, entry in left:
             self._open[str(entry.decision)] = seq
-        ended = [entry._replace(kind="outcome", at=now, outcome="unknown", reason="interrupted") for _, entry in left]
+        ended = [
+            entry._replace(kind="outcome", at=now, outcome="unknown", reason="interrupted", reserved=None)
+            for _, entry in left
+        ]
         self.append([Entry("opened", now, detail=_encode({"ledger": FORMAT, "unknown": len(left)}).decode()), *ended])
 
-    def append(self, entries: Iterable[Entry]) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
         """Commit entries to the disk, in this order, all or none."""
         seq, at, previous = self._seq, self._at, self._hash
         rows: list[tuple[str | int | bytes | None, ...]] = []
@@ -115,6 +125,17 @@ class LedgerFile:
         if ended:
             self._open = {name: number for name, number in self._open.items() if number not in ended}
         self._open.update(opened)
+        self._tally.add(entries)
+        if self._tally.due:
+            self.sum_up()
+
+    def sum_up(self) -> None:
+        """Append what was spent so far as a checkpoint, from which the next start goes on; not now is no harm."""
+        found = self._tally.checkpoint(self._now())
+        if found is not None:
+            with suppress(sqlite3.Error):
+                self.append([found])
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('spent', ?)", (str(self._seq),))
 
     def _add(self, totals: Totals) -> None:
         rows: list[tuple[str | int, ...]] = []

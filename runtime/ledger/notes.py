@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.call import Call
 from meshplan.runtime.record import Attempt
 from meshplan.runtime.shapes import members
@@ -35,7 +36,10 @@ def size_of(value: object) -> int | None:
 
 def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:
     """What is about to be done."""
-    return Entry("intent", *_said(attempt, call, trace), inputs=inputs)
+    entry, bill = Entry("intent", *_said(attempt, call, trace), inputs=inputs), trace.bill
+    if bill is None:
+        return entry
+    return entry._replace(cost_nano=bill.cost_nano, currency=bill.currency, reserved=bill.reserved())
 
 
 def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs: str | None = None) -> Entry:
@@ -56,7 +60,7 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
             total_us=total,
         )
     sent, upstream = trace.sent, trace.upstream
-    return Entry(
+    entry = Entry(
         "outcome",
         *_said(attempt, call, trace),
         attempt.outcome,
@@ -68,6 +72,19 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
         trace.sent_bytes,
         trace.received_bytes,
         inputs=inputs,
+    )
+    return entry if trace.bill is None else _paid(entry, trace.bill)
+
+
+def _paid(entry: Entry, bill: Bill) -> Entry:
+    tokens = bill.tokens
+    return entry._replace(
+        input_tokens=None if tokens is None else tokens.input,
+        output_tokens=None if tokens is None else tokens.output,
+        cost_nano=bill.cost_nano,
+        currency=bill.currency,
+        reserved=bill.corrected(),
+        detail=bill.detail,
     )
 
 

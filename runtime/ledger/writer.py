@@ -104,6 +104,7 @@ class Writer:
                 self._export()
                 head_at = time.monotonic() + HEADS
         self._drain()
+        self._file.sum_up()
         self._export()
         self._file.close()
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 FORMAT: Final = 1
-Kind = Literal["opened", "intent", "outcome", "gap", "checkpoint"]
+Kind = Literal["opened", "intent", "outcome", "gap", "checkpoint", "spent"]
 
 
 class Entry(NamedTuple):
@@ -16,8 +16,9 @@ class Entry(NamedTuple):
 
     ``at`` is UTC in ISO 8601 with milliseconds and never goes back within a chain. ``decision`` is the attempt's id,
     ``call`` is shared by the rounds of one call, ``trace`` is the trace id of W3C Trace Context. ``teams`` are joined
-    by commas. Durations are microseconds, money is billionths of ``currency``. ``reserved``, ``inputs`` (what the
-    conditions of rules read) and ``detail`` are JSON.
+    by commas. Durations are microseconds, money is billionths of ``currency``. ``inputs`` (what the
+    conditions of rules read) and ``detail`` are JSON, and so is ``reserved``: what the entry adds to budgets' counters (see
+    ``spent``). An intent's is its reservation, its outcome's the correction; together they are what the call came to.
     """
 
     kind: Kind

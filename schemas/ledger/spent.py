@@ -1,0 +1,101 @@
+"""What calls have spent of budgets, as a ledger tells it: the sum of what its entries add to counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from meshplan.schemas.budgets import counter_of
+from meshplan.schemas.ledger.book import Chain, UnreadableError
+
+Addition = tuple[str, int, int]
+"""A counter (``budgets.Counter.text``), the start of the bucket, and what is added to it (less, if negative)."""
+
+Sums = dict[str, dict[int, int]]
+"""By counter and the start of the bucket."""
+
+KEPT: Final = {"minute": 120, "hour": 7200, "day": 2 * 86_400, "month": 32 * 86_400}
+"""Seconds after the start of a bucket when it counts no more for sure."""
+
+_LONGEST: Final = KEPT["month"]
+_decode = msgspec.json.Decoder(list[Addition]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class SpentError(ValueError):
+    """An entry does not say what it adds in the way that it should."""
+
+
+def additions_text(additions: Iterable[Addition]) -> str | None:
+    """What an entry adds, as it is kept; ``None`` for nothing."""
+    found = list(additions)
+    return _encode(found).decode() if found else None
+
+
+def add(sums: Sums, text: str) -> None:
+    """Add what one entry, or a checkpoint, says; raises ``SpentError``."""
+    try:
+        found = _decode(text)
+    except (ValueError, msgspec.DecodeError):
+        raise SpentError(f"`{text[:80]}` does not say what is added to budgets") from None
+    for counter, bucket, amount in found:
+        buckets = sums.setdefault(counter, {})
+        buckets[bucket] = buckets.get(bucket, 0) + amount
+
+
+def forget(sums: Sums, now: float) -> None:
+    """Leave out what counts no more; ``now`` in seconds since the epoch."""
+    for name, buckets in list(sums.items()):
+        counter = counter_of(name)
+        kept = _LONGEST if counter is None else KEPT[counter.window]
+        for bucket in [bucket for bucket, amount in buckets.items() if bucket + kept < now or not amount]:
+            del buckets[bucket]
+        if not buckets:
+            del sums[name]
+
+
+def whole(sums: Sums) -> str:
+    """All sums in one text: a checkpoint, from which a later reader goes on."""
+    found = [(name, bucket, amount) for name, buckets in sorted(sums.items()) for bucket, amount in buckets.items()]
+    return _encode(found).decode()
+
+
+def spent(chain: Chain) -> Sums:
+    """What one chain has come to, from its newest checkpoint on; raises ``UnreadableError``."""
+    sums: Sums = {}
+    try:
+        after = _checkpoint(chain, sums)
+        for (text,) in chain.db.execute(
+            "SELECT reserved FROM entries WHERE seq > ? AND reserved IS NOT NULL ORDER BY seq", (after,)
+        ):
+            add(sums, text)
+    except SpentError as error:
+        raise UnreadableError(f"{chain.name}: {error}; run `mesh ledger verify`") from None
+    return sums
+
+
+def _checkpoint(chain: Chain, sums: Sums) -> int:
+    known = chain.db.execute("SELECT value FROM meta WHERE name = 'spent'").fetchone()
+    row = None
+    if known is not None:
+        sql = "SELECT seq, detail FROM entries WHERE seq = ? AND kind = 'spent'"
+        row = chain.db.execute(sql, (int(known[0]),)).fetchone()
+    if row is None:
+        return 0
+    add(sums, row[1])
+    return int(row[0])
+
+
+def all_spent(chains: Iterable[Chain], now: datetime) -> Sums:
+    """What all chains of a ledger have come to together, of what counts now; raises ``UnreadableError``."""
+    sums: Sums = {}
+    for chain in chains:
+        for name, buckets in spent(chain).items():
+            into = sums.setdefault(name, {})
+            for bucket, amount in buckets.items():
+                into[bucket] = into.get(bucket, 0) + amount
+    forget(sums, now.timestamp())
+    return sums
