@@ -20,6 +20,9 @@ from meshplan.runtime.upstream.port import OnNotify, Upstream
 
 Era = Literal["modern", "legacy"]
 
+Via = Literal["direct", "strategy"]
+"""How a call arrived: from a client, or from a strategy that answers a client's call."""
+
 Result = dict[str, Any] | bytes
 """What answers a request: a result object, or one that is serialised already."""
 
@@ -48,7 +51,8 @@ class Call:
 
     ``param_headers`` are the ``Mcp-Param-*`` headers as they came (HTTP of 2026-07-28 only). ``on_notify`` gets the
     notifications that belong to this request. ``session`` is the caller's session with us, and ``ask`` asks the client
-    in it; clients without sessions are asked by a result. ``id`` is shared by the rounds of one call.
+    in it; clients without sessions are asked by a result. ``id`` is shared by the rounds of one call, and ``parent`` is
+    the attempt (its decision) that made this call to answer its own.
     """
 
     endpoint: str
@@ -66,6 +70,8 @@ class Call:
     ask: Ask | None = None
     hold: Hold | None = None
     id: str = field(default_factory=new_id)
+    via: Via = "direct"
+    parent: str | None = None
 
     @property
     def legacy(self) -> bool:

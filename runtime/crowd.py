@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -60,6 +61,59 @@ class Line:
             self.running -= 1
 
 
+@dataclass(slots=True)
+class _Turn:
+    given: anyio.Event
+    borrowed: bool = False
+
+
+class Share:
+    """The turns of the calls that one call leads to: its own, and those that its caller has left; the others wait."""
+
+    def __init__(self, callers: Counter[tuple[str, str]], owner: tuple[str, str], limit: int) -> None:
+        self._callers, self._owner, self._limit = callers, owner, limit
+        self._own_free = True
+        self._waiting: deque[_Turn] = deque()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait for a turn, and have it."""
+        borrowed = await self._enter()
+        try:
+            yield
+        finally:
+            self._leave(borrowed=borrowed)
+
+    async def _enter(self) -> bool:
+        if self._own_free:
+            self._own_free = False
+            return False
+        if not self._waiting and self._callers[self._owner] < self._limit:
+            self._callers[self._owner] += 1
+            return True
+        turn = _Turn(anyio.Event())
+        self._waiting.append(turn)
+        try:
+            await turn.given.wait()
+        except anyio.get_cancelled_exc_class():
+            if turn.given.is_set():
+                self._leave(borrowed=turn.borrowed)
+            else:
+                self._waiting.remove(turn)
+            raise
+        return turn.borrowed
+
+    def _leave(self, *, borrowed: bool) -> None:
+        if self._waiting:
+            turn = self._waiting.popleft()
+            turn.borrowed = borrowed
+            turn.given.set()
+        elif borrowed:
+            self._callers[self._owner] -= 1
+        else:
+            self._own_free = True
+
+
 class Crowd:
     """The calls of one process."""
 
@@ -79,6 +133,10 @@ class Crowd:
             self._callers[owner] -= 1
             if not self._callers[owner]:
                 del self._callers[owner]
+
+    def share(self, owner: tuple[str, str], limit: int) -> Share:
+        """The turns of what one running call of a principal leads to."""
+        return Share(self._callers, owner, limit)
 
     def line(self, server: str) -> Line:
         """The line at a server."""

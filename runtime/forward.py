@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from meshplan.runtime import passed
 from meshplan.runtime.active import Upstreams
@@ -125,13 +124,7 @@ class Forwarder:
             text, outcome = passed.shown(view.index, target.server, call.method, result, legacy=call.legacy)
             return (passed.read(text) if outcome == "input_required" else text), outcome
         found = outward_uris(view.index, target.server, call.method, result)
-        return for_era(call.method, found, legacy=call.legacy), _outcome(found)
-
-
-def _outcome(result: dict[str, Any]) -> Outcome:
-    if result.get("resultType") == "input_required":
-        return "input_required"
-    return "tool_error" if result.get("isError") is True else "ok"
+        return for_era(call.method, found, legacy=call.legacy), passed.outcome_of(found)
 
 
 def _repeatable(view: View, call: Call, trace: Trace, retry: Retry) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from meshplan.runtime.mirrors import Mirror, mirrors
+from meshplan.runtime.strategies.port import Strategy, Surface, Tool
+from meshplan.runtime.strategies.registry import make, name_of
 from meshplan.runtime.templates import Template, compile_template
 from meshplan.runtime.uris import UriRefusedError, live_scheme, normalise, outward
 from meshplan.schemas import jsontext
@@ -55,6 +57,15 @@ class EndpointIndex:
     upstream_resources: Mapping[tuple[str, str], Route]
     renamed: frozenset[str] = frozenset()
     """The servers some of whose URIs are shown under other names."""
+    strategy: Strategy | None = None
+    """``None``: every tool is listed and called as it is."""
+    strategy_name: str = "passthrough"
+
+    @property
+    def instructions(self) -> str | None:
+        """What clients are told of the endpoint."""
+        own = None if self.strategy is None else self.strategy.instructions
+        return "\n\n".join(filter(None, (self.description, own))) or None
 
     def templates(self) -> Mapping[str, Route]:
         """The resource templates by advertised text."""
@@ -89,11 +100,14 @@ def build_index(plan: Plan, definitions: Mapping[str, str], name: str) -> Endpoi
     endpoint = plan.endpoints[name]
     routes: dict[Kind, dict[str, Route]] = {kind: {} for kind in KINDS}
     listed: dict[Kind, list[tuple[str, bytes]]] = {kind: [] for kind in KINDS}
+    tools: list[Tool] = []
     for offer in endpoint.offers:
         capability = plan.capabilities[offer.capability]
         text = definitions[capability.definition]
         shown = advertise(capability.kind, text, offer)
         listed[capability.kind].append((offer.capability, shown.encode()))
+        if capability.kind == "tool":
+            tools.append(Tool(offer.capability, capability.server, offer.name, shown.encode(), capability.effect))
         timeout = plan.servers[capability.server].timeout_ms / 1000
         routes[capability.kind][offer.name] = _route(offer, capability, timeout, text, shown)
     relays = {server: frozenset[str](plan.servers[server].relays) for server in _servers(plan, endpoint)}
@@ -112,6 +126,8 @@ def build_index(plan: Plan, definitions: Mapping[str, str], name: str) -> Endpoi
         upstream_resources={(r.server, r.name): r for r in routes["resource"].values()},
         renamed=frozenset(endpoint.live)
         | {r.server for kind in ("resource", "template") for r in routes[kind].values() if r.offer.name != r.name},
+        strategy=make(endpoint.strategy, Surface(name, tuple(tools))),
+        strategy_name=name_of(endpoint.strategy),
     )
 
 

@@ -23,7 +23,8 @@ from meshplan.runtime.resolver import Resolver
 from meshplan.runtime.results import for_era
 from meshplan.runtime.rounds import Rounds, client_name
 from meshplan.runtime.seal import Sealer
-from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.snapshot import Snapshot, View
+from meshplan.runtime.strategies.outer import Outer
 from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import Tasks
@@ -53,10 +54,14 @@ class Invoker:
         self._tasks, self._crowd = Tasks(sealer), Crowd()
         rounds = Rounds(self._resolver.again, sealer, lot, used=used)
         self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd)
+        self._outer = Outer(self._take, self._journal, self._crowd)
 
     async def invoke(self, call: Call) -> Result:
         """Answer one request; raises ``RpcError``. Whatever happens, one attempt is recorded."""
-        snapshot, trace, started = self._active.snapshot, Trace(), time.monotonic()
+        return await self._take(call, Trace())
+
+    async def _take(self, call: Call, trace: Trace) -> Result:
+        snapshot, started = self._active.snapshot, time.monotonic()
         outcome: Outcome = "unknown"
         trace.started = started
         try:
@@ -101,17 +106,27 @@ class Invoker:
             raise not_ready()
         view = self._resolver.view(snapshot, call)
         trace.subjects = view.principal.subjects
+        if call.via == "strategy":
+            return await self._decided(view, call, trace)
         with self._crowd.caller(call.caller.owner, snapshot.plan.runtime.limits.concurrency_per_principal):
+            if call.method == "tools/call" and (strategy := view.index.strategy) is not None:
+                answered = await self._outer.answer(view, call, trace, strategy)
+                if answered is not None:
+                    return answered
             if call.method in lists.LIST_KINDS:
                 return await lists.answer(view, call, self._upstreams), "ok"
-            if call.method in TASK_METHODS:
-                target = await self._tasks.target(view, call, trace)
-            else:
-                resolve = RESOLVERS.get(call.method)
-                if resolve is None or (call.method == SUBSCRIBE and call.hold is None):
-                    raise method_not_found(call.method)
-                target = resolve(view, call, trace)
-            if target is None:
-                return for_era(call.method, NO_COMPLETION, legacy=call.legacy), "ok"
-            self._resolver.check_drift(view, target, trace)
-            return await self._forwarder.forward(view, call, target, trace)
+            return await self._decided(view, call, trace)
+
+    async def _decided(self, view: View, call: Call, trace: Trace) -> tuple[Result, Outcome]:
+        """Decide and forward; a strategy's call has its turn with the call that it belongs to."""
+        if call.method in TASK_METHODS:
+            target = await self._tasks.target(view, call, trace)
+        else:
+            resolve = RESOLVERS.get(call.method)
+            if resolve is None or (call.method == SUBSCRIBE and call.hold is None):
+                raise method_not_found(call.method)
+            target = resolve(view, call, trace)
+        if target is None:
+            return for_era(call.method, NO_COMPLETION, legacy=call.legacy), "ok"
+        self._resolver.check_drift(view, target, trace)
+        return await self._forwarder.forward(view, call, target, trace)

@@ -33,7 +33,7 @@ class Journal:
         """Before the request leaves; what to await until it may."""
         if self._ledger is None:
             return None
-        trace.server = target.server
+        trace.server = target.server or None
         return self._ledger.intent(self._attempt(snapshot, call, trace, "unknown", 0.0), call, trace, target)
 
     def ended(self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float) -> None:
@@ -73,6 +73,7 @@ class Journal:
             drift=trace.drift,
             call=trace.call or call.id,
             decision=trace.decision,
+            parent=call.parent,
         )
 
 

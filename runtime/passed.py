@@ -34,9 +34,7 @@ _BLOCKS = {"tools/call": "content", "prompts/get": "messages", "resources/read":
 def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy: bool) -> tuple[bytes, Outcome]:
     """The text under this endpoint's URIs and in the caller's era, and how the attempt ended."""
     head = _head.decode(text)
-    outcome: Outcome = "tool_error" if head.is_error is True else "ok"
-    if head.result_type == "input_required":
-        outcome = "input_required"
+    outcome = _ended(head.result_type, head.is_error)
     rename = server in index.renamed and _may_name(method, text)
     read = method == "resources/read" and not legacy
     stamp = head.result_type is None and not legacy
@@ -54,6 +52,20 @@ def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy
         found.setdefault("ttlMs", _TTL)
         found["cacheScope"] = _PRIVATE
     return _encode(found), outcome
+
+
+def outcome_of(result: dict[str, Any] | bytes) -> Outcome:
+    """How an attempt ended that this is the result of."""
+    if isinstance(result, bytes):
+        head = _head.decode(result)
+        return _ended(head.result_type, head.is_error)
+    return _ended(result.get("resultType"), result.get("isError"))
+
+
+def _ended(kind: object, failed: object) -> Outcome:
+    if kind == "input_required":
+        return "input_required"
+    return "tool_error" if failed is True else "ok"
 
 
 def makes_task(result: dict[str, Any] | bytes) -> bool:

@@ -49,6 +49,7 @@ class Attempt:
 
     ``reason`` is the precise code (``not_offered``, ``no_allow``, ``denied_by_rule``, …) that callers do not see,
     ``rule`` the id of the rule that decided, ``drift`` how the capability differs from what was reviewed, ``call`` is shared by the rounds of one call.
+    ``parent`` is the ``decision`` of the attempt that made this one, where a strategy did.
     """
 
     at: str
@@ -64,6 +65,7 @@ class Attempt:
     drift: str | None = None
     call: str = field(default_factory=new_id)
     decision: str = field(default_factory=new_id)
+    parent: str | None = None
 
 
 def reason_of(error: RpcError) -> str:

@@ -87,8 +87,11 @@ class Snapshot:
         return self._decider.visible(endpoint, principal, self.standing(principal, today))
 
     def _join(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> Pages:
-        found = [one for one in self.endpoints[endpoint].listed[kind] if one[0] in visible]
+        index = self.endpoints[endpoint]
+        found = [one for one in index.listed[kind] if one[0] in visible]
         bound = (self.digest, endpoint, kind, *sorted(capability for capability, _ in found))
+        if kind == "tool" and index.strategy is not None:
+            return paginate(index.strategy.listed(visible), bound)
         return paginate((text for _, text in found), bound)
 
 

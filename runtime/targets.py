@@ -52,7 +52,7 @@ class Trace:
 
 @dataclass(slots=True)
 class Target:
-    """An allowed request, ready to be sent to ``server``; ``timeout`` in seconds."""
+    """An allowed request, ready to be sent to ``server`` (empty: answered here); ``timeout`` in seconds."""
 
     server: str
     timeout: float

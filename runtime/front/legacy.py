@@ -54,7 +54,7 @@ def initialize_result(desk: Desk, session: Session) -> dict[str, Any]:
         "capabilities": dict(index.capabilities),
         "serverInfo": server_info(index.name),
     }
-    return found | ({"instructions": index.description} if index.description else {})
+    return found | ({"instructions": index.instructions} if index.instructions else {})
 
 
 async def respond(

@@ -43,7 +43,7 @@ def discover(index: EndpointIndex) -> dict[str, Any]:
         "capabilities": {**index.capabilities, **({"extensions": dict(index.extensions)} if index.extensions else {})},
         **own_envelope(index.name),
     }
-    return found | ({"instructions": index.description} if index.description else {})
+    return found | ({"instructions": index.instructions} if index.instructions else {})
 
 
 async def answer(

@@ -28,6 +28,7 @@ from meshplan.schemas.plan import (
     Rule,
     Server,
     Settings,
+    Strategy,
     Value,
     canonical,
 )
@@ -57,6 +58,7 @@ class Draft:
     public_url: str | None = None
     origins: tuple[str, ...] = ()
     seal_keys: tuple[Value, ...] = ()
+    strategies: dict[str, Strategy] = field(default_factory=dict)
     limits: Limits = field(default_factory=lambda: Limits(body_bytes=100_000, concurrency_per_principal=64))
 
     def server(self, name, transport=None, *, relays=(), timeout_ms=5000, sessions="shared", on_drift="block"):
@@ -65,7 +67,7 @@ class Draft:
             transport=transport, timeout_ms=timeout_ms, relays=relays, sessions=sessions, on_drift=on_drift
         )
 
-    def define(self, server, kind, definition):
+    def define(self, server, kind, definition, *, effect="read"):
         if server not in self.servers:
             self.server(server)
         text = jsontext.canonical(definition)
@@ -73,7 +75,7 @@ class Draft:
         key = CapabilityKey(server, kind, name).id
         self.definitions[jsontext.digest(text)] = text
         self.capabilities[key] = Capability(
-            server=server, kind=kind, name=name, definition=jsontext.digest(text), effect="read", effect_from="declared"
+            server=server, kind=kind, name=name, definition=jsontext.digest(text), effect=effect, effect_from="declared"
         )
         return key
 
@@ -83,9 +85,10 @@ class Draft:
             capability=capability, name=name or upstream, description=description, set=fixed or {}, hide=tuple(hide)
         )
 
-    def tool(self, endpoint, server, name, shown=None, *, schema=None, fixed=None, hide=(), **more):
+    def tool(self, endpoint, server, name, shown=None, *, schema=None, fixed=None, hide=(), effect="read", **more):
         """Define a tool, offer it, and allow it to everybody who holds role `all`."""
-        key = self.define(server, "tool", {"name": name, "inputSchema": schema or NO_SCHEMA, **more})
+        definition = {"name": name, "inputSchema": schema or NO_SCHEMA, **more}
+        key = self.define(server, "tool", definition, effect=effect)
         self.offer(endpoint, key, shown, fixed=fixed, hide=hide)
         self.allow("all", key)
         return key
@@ -117,7 +120,7 @@ class Draft:
         endpoints = {
             name: Endpoint(
                 description=f"endpoint {name}",
-                strategy=Passthrough(),
+                strategy=self.strategies.get(name, Passthrough()),
                 offers=tuple(
                     sorted(
                         self.offers.get(name, {}).values(),

@@ -50,6 +50,8 @@ _COMMON = 3_000
 """Documents that hold a word, from where on it only adds to what rarer words have found."""
 _REMEMBERED = 4_096
 """Words whose postings, synonyms included, are kept ready."""
+_SETS = 256
+"""Sets of candidates that are kept ready: one for each set of tools that some callers share."""
 
 
 class Index:
@@ -64,11 +66,12 @@ class Index:
         number = {name: at for at, name in enumerate(servers)}
         self._servers = tuple(number[document.server] for document in documents)
         self._prior = _Vocabulary(_server_fields(documents, fields, servers))
+        self._places = lru_cache(_SETS)(self._find_places)
 
     def rank(self, query: str, candidates: Collection[str] | None, limit: int) -> list[str]:
         """The ids that fit best, best first, ties by id; only ``candidates`` where they are given."""
         asked = set(words(query))
-        allowed = None if candidates is None else {self.place[name] for name in candidates if name in self.place}
+        allowed = None if candidates is None else self._places(frozenset(candidates))
         scores = self._tools.scores(asked, allowed)
         if not scores:
             return []
@@ -79,6 +82,9 @@ class Index:
         floor = nlargest(limit, total)[-1][0] - _TIE
         best = sorted((-round(score, 9), self.ids[at]) for score, at in total if score >= floor)
         return [name for _, name in best[:limit]]
+
+    def _find_places(self, candidates: frozenset[str]) -> frozenset[int]:
+        return frozenset(self.place[name] for name in candidates if name in self.place)
 
 
 _TIE = 1e-8

@@ -1,0 +1,23 @@
+"""The strategies that this runtime has: its own, and those of installed packages."""
+
+from __future__ import annotations
+
+from meshplan.runtime.strategies.port import Strategy, StrategyError, Surface
+from meshplan.runtime.strategies.search.strategy import SearchStrategy
+from meshplan.schemas import plan
+
+
+def name_of(strategy: plan.Strategy) -> str:
+    """What a strategy is called in records: its kind, or its own name where a package brings it."""
+    return strategy.name if isinstance(strategy, plan.Plugin) else strategy.kind
+
+
+def make(strategy: plan.Strategy, surface: Surface) -> Strategy | None:
+    """The strategy of one endpoint, ``None`` for passthrough; raises ``StrategyError``."""
+    match strategy:
+        case plan.Passthrough():
+            return None
+        case plan.Search():
+            return SearchStrategy(surface, strategy.max_results, strategy.pinned)
+        case _:
+            raise StrategyError(f"there is no strategy `{name_of(strategy)}`")
