@@ -14,6 +14,14 @@ def name_of(strategy: plan.Strategy) -> str:
 
 def make(strategy: plan.Strategy, surface: Surface) -> Strategy | None:
     """The strategy of one endpoint, ``None`` for passthrough; raises ``StrategyError``."""
+    made = _made(strategy, surface)
+    for tool in surface.tools:
+        if made is not None and tool.name in made.names:
+            raise StrategyError(f"`{surface.endpoint}` offers a tool `{tool.name}`, which its strategy brings itself")
+    return made
+
+
+def _made(strategy: plan.Strategy, surface: Surface) -> Strategy | None:
     match strategy:
         case plan.Passthrough():
             return None

@@ -88,7 +88,7 @@ REFUSED = {
     "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),
     "Ledger.results": kept(results=("x",)),
-    "Endpoint.strategy": {"endpoints": {"strategy": p.Search(max_results=1, pinned=())}},
+    "Endpoint.strategy": {"endpoints": {"strategy": p.Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1)}},
     "StdioTransport.instances": {
         "servers": {"transport": p.StdioTransport(argv=("x",), env={}, cwd=".", instances="per_worker")}
     },
