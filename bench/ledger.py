@@ -72,8 +72,8 @@ def fill(folder: Path, records: int) -> None:
                 Entry(
                     "outcome",
                     at,
-                    f"{number:016x}",
-                    f"{number:016x}",
+                    decision=f"{number:028x}",
+                    call=f"{number:028x}",
                     plan="sha256:1",
                     endpoint="dev",
                     principal=f"key:{who}",
@@ -89,6 +89,7 @@ def fill(folder: Path, records: int) -> None:
                 )
             )
         file.append(batch)
+        file.fold()
         made += len(batch)
     file.close()
 

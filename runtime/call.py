@@ -14,7 +14,7 @@ from meshplan.runtime.protocol import (
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
 )
-from meshplan.runtime.record import new_id
+from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnNotify, Upstream
 
@@ -69,7 +69,7 @@ class Call:
     session: str | None = None
     ask: Ask | None = None
     hold: Hold | None = None
-    id: str = field(default_factory=new_id)
+    id: str = field(default_factory=ordered_id)
     via: Via = "direct"
     parent: str | None = None
 

@@ -11,7 +11,7 @@ from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import RefusedError, RpcError, invalid, not_allowed, unknown, unknown_resource
 from meshplan.runtime.index import Route
-from meshplan.runtime.record import new_id
+from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.uris import UriRefusedError, normalise, normalise_live
@@ -34,7 +34,7 @@ class Trace:
     rule: str | None = None
     call: str | None = None
     drift: str | None = None
-    decision: str = field(default_factory=new_id)
+    decision: str = field(default_factory=ordered_id)
     subjects: frozenset[str] = frozenset()
     server: str | None = None
     arguments: Mapping[str, Any] | None = None

@@ -30,8 +30,9 @@ def command() -> None:
 @click.pass_obj
 def verify_command(project: Project, folder: Path | None, heads: Path | None, key: Path | None, form: str) -> int:
     """Find edits, gaps, a rewritten or truncated end and files that were put back, up to the last exported head."""
-    from meshplan.schemas.ledger.book import UnreadableError, open_chains
+    from meshplan.schemas.ledger.book import open_chains
     from meshplan.schemas.ledger.heads import HEADS, PUBLIC_KEY, HeadError, public_key, read_heads
+    from meshplan.schemas.ledger.segment import UnreadableError
     from meshplan.schemas.ledger.verify import Checked, missing, verify
 
     found = ledger_folder(project, folder)
@@ -68,7 +69,8 @@ def verify_command(project: Project, folder: Path | None, heads: Path | None, ke
 @click.pass_obj
 def export_command(project: Project, folder: Path | None, form: str, since: str) -> int:
     """Print every entry, one JSON object a line, with its hash."""
-    from meshplan.schemas.ledger.book import UnreadableError, open_chains
+    from meshplan.schemas.ledger.book import open_chains
+    from meshplan.schemas.ledger.segment import UnreadableError
 
     del form
     found = ledger_folder(project, folder)
@@ -77,7 +79,7 @@ def export_command(project: Project, folder: Path | None, form: str, since: str)
     try:
         with open_chains(found) as chains:
             for chain in chains:
-                for row in chain.rows("WHERE seq >= ?", (chain.first_at(since),)):
+                for row in chain.rows(chain.first_at(since)):
                     click.echo(json.dumps({name: value for name, value in row.items() if value is not None}))
     except UnreadableError as error:
         click.echo(f"error: {error}", err=True)

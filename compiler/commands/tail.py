@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -12,7 +13,8 @@ from meshplan.compiler import exits
 from meshplan.compiler.ledgers import folder_option, ledger_folder
 from meshplan.compiler.project import Project
 from meshplan.compiler.render.attempts import line
-from meshplan.schemas.ledger.book import Chain, Row, UnreadableError, last, open_chains
+from meshplan.schemas.ledger.book import Chain, Row, open_chains
+from meshplan.schemas.ledger.segment import UnreadableError
 
 POLL = 0.2
 """Seconds between two looks."""
@@ -34,7 +36,7 @@ def command(project: Project, folder: Path | None, lines: int, follow: bool, for
     try:
         with open_chains(found) as chains:
             seen = {chain.writer: chain.span()[1] for chain in chains}
-            _show([row for chain in chains for row in last(chain, lines)] if lines else [], form, lines)
+            _show([row for chain in chains for row in _newest(chain, lines)], form, lines)
         while follow:
             time.sleep(POLL)
             with open_chains(found) as chains:
@@ -45,8 +47,12 @@ def command(project: Project, folder: Path | None, lines: int, follow: bool, for
     return exits.OK
 
 
+def _newest(chain: Chain, count: int) -> list[Row]:
+    return list(islice((row for row in chain.newest() if row["kind"] == "outcome"), count))
+
+
 def _later(chain: Chain, seen: dict[str, int]) -> list[Row]:
-    rows = list(chain.rows("WHERE seq > ?", (seen.get(chain.writer, 0),)))
+    rows = list(chain.rows(seen.get(chain.writer, 0) + 1))
     if rows:
         seen[chain.writer] = rows[-1]["seq"]
     return [row for row in rows if row["kind"] == "outcome"]

@@ -20,7 +20,9 @@ from meshplan.compiler.render.attempts import line
 @click.pass_obj
 def command(project: Project, wanted: str, folder: Path | None, form: str) -> int:
     """Show the chain of ID, a decision, a call or a trace id: what was decided, how long it took, how it ended."""
-    from meshplan.schemas.ledger.book import UnreadableError, open_chains, traced
+    from meshplan.schemas.ledger.book import open_chains
+    from meshplan.schemas.ledger.segment import UnreadableError
+    from meshplan.schemas.ledger.traces import traced
 
     found = ledger_folder(project, folder)
     if found is None:

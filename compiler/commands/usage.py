@@ -31,7 +31,8 @@ def command(
     project: Project, folder: Path | None, by: tuple[str, ...], since: str, until: str | None, form: str
 ) -> int:
     """Calls, tokens, cost, bytes and durations of every attempt that ended in a window."""
-    from meshplan.schemas.ledger.book import UnreadableError, open_chains
+    from meshplan.schemas.ledger.book import open_chains
+    from meshplan.schemas.ledger.segment import UnreadableError
     from meshplan.schemas.ledger.usage import usage
 
     now = datetime.now(UTC)

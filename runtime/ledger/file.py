@@ -1,211 +1,244 @@
-"""A ledger's file in the hands of its one writer: appends batches to the chain and keeps the totals in step."""
+"""A ledger's newest segment in the hands of its one writer: appends pages to the chain, and begins new segments."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
+from meshplan.runtime.ledger import parts
+from meshplan.runtime.ledger.folds import Folds
+from meshplan.runtime.ledger.keys import signing_key
 from meshplan.runtime.ledger.tally import Tally
-from meshplan.schemas.ledger.book import Chain, UnreadableError
-from meshplan.schemas.ledger.entry import COLUMNS, FORMAT, SCHEMA, SUMS, Entry, Stored, Totals, genesis, link
-from meshplan.schemas.ledger.heads import HEADS, PRIVATE_KEY, PUBLIC_KEY, Head
+from meshplan.schemas.ledger.book import Chain, open_chains
+from meshplan.schemas.ledger.entry import FORMAT, Entry, encode, link
+from meshplan.schemas.ledger.heads import HEADS, Head
+from meshplan.schemas.ledger.segment import Folded, UnreadableError, page
 
-MAX_WRITERS = 64
-"""Processes that may write into one folder at a time, each a chain of its own."""
-BUSY = 0.5
-"""Seconds that a commit waits for somebody else who holds the file."""
-_REMEMBERED = 50_000
-_INSERT = f"INSERT INTO entries VALUES ({','.join('?' * (len(COLUMNS) + 1))})"
-_ADD = (
-    f"INSERT INTO totals VALUES ({','.join('?' * (3 + len(SUMS)))}) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
-)
-_encode = msgspec.json.Encoder().encode
+PAGE: Final = 512
+"""Entries of a page at most."""
+FOLD: Final = 10_000
+"""Outcomes that are not yet folded, at most; what a reader or the next start has to look through."""
+LARGEST: Final = 4_000_000
+"""Entries of one segment, about."""
+STRETCH: Final = 8
+"""Segments in the time that entries are kept; so much longer may they stay."""
+LOOKS: Final = 100
+"""How often in that time to look for what is too old."""
+
+
+Signed = dict[str, str | int]
+"""A head with its signature, as it is exported."""
 
 
 class LedgerError(Exception):
     """The ledger cannot be opened; the text says why."""
 
 
+@dataclass(slots=True)
+class Keeping:
+    """How long entries are kept (``None``: for ever), and how many in one segment, about."""
+
+    retention: timedelta | None = None
+    largest: int = LARGEST
+
+
 class LedgerFile:
     """The newest end of one chain; all methods belong to one thread, and raise ``sqlite3.Error`` and ``OSError``."""
 
-    def __init__(self, folder: Path, now: Callable[[], str]) -> None:
-        self._now = now
+    def __init__(self, folder: Path, now: Callable[[], str], keeping: Keeping | None = None) -> None:
+        self._folder, self._now, self.keeping = folder, now, keeping or Keeping()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with ExitStack() as undo:
-                self._lock, path = _free(folder)
+                self._lock, self._number = parts.claim(folder)
                 undo.callback(self._lock.close)
-                self._key = _key(folder)
+                self._key = signing_key(folder)
                 self._heads = os.open(folder / HEADS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 undo.callback(os.close, self._heads)
-                self._db = undo.enter_context(closing(_connect(path)))
+                self._segment = parts.newest(folder, self._number)
+                undo.enter_context(closing(self._segment.db))
                 self._resume()
                 undo.pop_all()
         except (OSError, sqlite3.Error, ValueError, UnreadableError) as error:
             raise LedgerError(f"the ledger `{folder}` cannot be opened: {error}") from None
 
     def _resume(self) -> None:
-        rows = self._db.execute("SELECT name, value FROM meta")
-        meta: dict[str, str] = dict(rows.fetchall())
-        if meta.get("format") != str(FORMAT):
-            raise LedgerError("the ledger has a format that this version does not know")
-        self.writer = meta["writer"]
-        last = self._db.execute("SELECT seq, epoch, at, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        self._seq, self._epoch, self._at, self._hash = last or (0, 0, "", genesis(self.writer))
-        self._open: dict[str, int] = {}
-        self._groups: dict[Stored, int] = {}
-        self._headed = 0
+        """Go on where the chain ends."""
+        self._folds, self._headed, self._look_again = Folds(), 0, ""
+        self._begun = self._segment.begins()
+        with open_chains(self._folder) as chains:
+            chain = next(chain for chain in chains if chain.writer == self._segment.writer)
+            last = chain.at(chain.span()[1])
+            ended = Entry("opened", "") if last is None else last.entry()
+            self._seq, self._at, self._epoch = chain.span()[1], ended.at, ended.epoch
+            self._hash = self._segment.tie if last is None else last.hash
+            self._tally = Tally(chain)
+            left = self._left(chain)
+        self._open = {str(entry.decision): entry.seq for entry in left}
+        self._start(left)
+
+    def _left(self, chain: Chain) -> list[Entry]:
+        """The intents without an outcome; what is not yet folded is collected on the way."""
+        folded = self._segment.folded()
+        stored = [chain.at(seq) for seq in folded.open]
+        left = {one.seq: one.entry() for one in stored if one is not None}
+        for entry in chain.entries(folded.through + 1):
+            if entry.kind == "intent":
+                left[entry.seq] = entry
+            elif entry.kind == "outcome":
+                left.pop(entry.intent or 0, None)
+                self._folds.add(entry)
+        return list(left.values())
+
+    def _start(self, left: list[Entry]) -> None:
+        """A new epoch: what was left open is ended, as nobody knows how it did."""
         self._epoch += 1
-        self._tally = Tally(Chain("", self.writer, self._db))
-        left = [
-            (int(row[0]), Entry(*row[1:]))
-            for row in self._db.execute(
-                f"SELECT seq, {', '.join(COLUMNS[3:])} FROM entries WHERE seq IN (SELECT seq FROM open) ORDER BY seq"
-            )
-        ]
         now = self._now()
-        for seq, entry in left:
-            self._open[str(entry.decision)] = seq
         ended = [
-            entry._replace(kind="outcome", at=now, outcome="unknown", reason="interrupted", reserved=None)
-            for _, entry in left
+            msgspec.structs.replace(
+                entry, kind="outcome", at=now, outcome="unknown", reason="interrupted", reserved=None
+            )
+            for entry in left
         ]
-        self.append([Entry("opened", now, detail=_encode({"ledger": FORMAT, "unknown": len(left)}).decode()), *ended])
+        detail = encode({"ledger": FORMAT, "unknown": len(left)}).decode()
+        self.append([Entry("opened", now, detail=detail), *ended])
+        self.fold()
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Commit entries to the disk, in this order, all or none."""
+        if not entries:
+            return
         seq, at, previous = self._seq, self._at, self._hash
-        rows: list[tuple[str | int | bytes | None, ...]] = []
+        lines: list[bytes] = []
+        hashes: list[bytes] = []
         opened: dict[str, int] = {}
-        closed: list[int] = []
-        totals = Totals()
-        for given in entries:
+        closed: set[str] = set()
+        for entry in entries:
             seq += 1
-            entry = given if given.at >= at else given._replace(at=at)
-            at = entry.at
-            intent = None
+            entry.at = at = max(entry.at, at)
+            entry.seq, entry.epoch = seq, self._epoch
             if entry.kind == "intent":
                 opened[str(entry.decision)] = seq
             elif entry.kind == "outcome":
-                totals.add(entry)
-                intent = opened.pop(str(entry.decision), None)
-                if intent is None and (intent := self._open.get(str(entry.decision))) is not None:
-                    closed.append(intent)
-            row: Stored = (seq, self._epoch, intent, *entry)
-            previous = link(previous, row)
-            rows.append((*row, previous))
-        if not rows:
-            return
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(_INSERT, rows)
-            self._db.executemany("DELETE FROM open WHERE seq = ?", [(number,) for number in closed])
-            self._db.executemany("INSERT INTO open VALUES (?)", [(number,) for number in opened.values()])
-            self._add(totals)
+                entry.intent = self._ended(str(entry.decision), opened, closed)
+            line = encode(entry)
+            previous = link(previous, line)
+            lines.append(line)
+            hashes.append(previous)
+        self._commit(lines, hashes)
         self._seq, self._at, self._hash = seq, at, previous
-        ended = set(closed)
-        if ended:
-            self._open = {name: number for name, number in self._open.items() if number not in ended}
+        self._begun = self._begun or entries[0].at
+        for decision in closed:
+            del self._open[decision]
         self._open.update(opened)
+        for entry in entries:
+            if entry.kind == "outcome":
+                self._folds.add(entry)
         self._tally.add(entries)
         if self._tally.due:
             self.sum_up()
 
-    def sum_up(self) -> None:
+    def sum_up(self, *, again: bool = False) -> None:
         """Append what was spent so far as a checkpoint, from which the next start goes on; not now is no harm."""
-        found = self._tally.checkpoint(self._now())
+        found = self._tally.summed(self._now(), again=again)
         if found is not None:
             with suppress(sqlite3.Error):
                 self.append([found])
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('spent', ?)", (str(self._seq),))
 
-    def _add(self, totals: Totals) -> None:
-        rows: list[tuple[str | int, ...]] = []
-        for (hour, values), sums in totals.by.items():
-            group = self._groups.get(values)
-            if group is None:
-                key = _encode(values).decode()
-                self._db.execute("INSERT OR IGNORE INTO groups (key) VALUES (?)", (key,))
-                group = int(self._db.execute("SELECT id FROM groups WHERE key = ?", (key,)).fetchone()[0])
-                if len(self._groups) >= _REMEMBERED:
-                    self._groups.clear()
-                self._groups[values] = group
-            rows.append((hour, group, *sums))
-        self._db.executemany(_ADD, rows)
+    def _ended(self, decision: str, opened: dict[str, int], closed: set[str]) -> int | None:
+        """The intent that an outcome ends, of this batch or of an earlier one."""
+        intent = opened.pop(decision, None)
+        if intent is None and decision in self._open and decision not in closed:
+            closed.add(decision)
+            intent = self._open[decision]
+        return intent
 
-    def head(self) -> dict[str, str | int] | None:
+    def _commit(self, lines: list[bytes], hashes: list[bytes]) -> None:
+        first = self._seq + 1
+        pages = [page(first + at, lines[at : at + PAGE], hashes[at : at + PAGE]) for at in range(0, len(lines), PAGE)]
+        with self._segment.db as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("INSERT INTO pages VALUES (?, ?, ?)", pages)
+
+    @property
+    def folds_due(self) -> bool:
+        """Whether so much waits that it should be folded now."""
+        return self._folds.outcomes >= FOLD
+
+    def fold(self) -> None:
+        """Let what was appended be found by its ids, and be in the totals."""
+        self._folds.write(self._segment.db, self._folded())
+
+    def _folded(self) -> Folded:
+        checkpoint, before = self._tally.checkpoint, self._segment.folded().unspent
+        return Folded(self._seq, tuple(self._open.values()), checkpoint, before if self._tally.changed else self._seq)
+
+    def tend(self) -> Iterator[Signed]:
+        """Fold; begin a new segment where the newest is large or old; let go of what is too old.
+
+        Gives heads as they are signed and exported.
+        """
+        self.fold()
+        if self._full:
+            yield from self.head()
+            self._rotate()
+        yield from self.head()
+        if self.keeping.retention is not None and self._now() >= self._look_again:
+            self._look_again = self._from_now(min(self.keeping.retention / LOOKS, timedelta(minutes=10)))
+            needed = min([self._segment.start + 1, *self._open.values(), *self._tally.needed()])
+            for path, head in parts.expired(
+                self._folder, self._from_now(-self.keeping.retention), self._number, needed
+            ):
+                signed = self._export(head)
+                parts.remove(path)
+                yield signed
+
+    @property
+    def _full(self) -> bool:
+        if self._begun is None:
+            return False
+        retention = self.keeping.retention
+        old = retention is not None and self._begun < self._from_now(-retention / STRETCH)
+        return old or self._seq - self._segment.start >= self.keeping.largest
+
+    def _from_now(self, span: timedelta) -> str:
+        return (datetime.fromisoformat(self._now()) + span).isoformat(timespec="milliseconds")
+
+    def _rotate(self) -> None:
+        """Begin a new segment that continues the chain."""
+        segment = self._segment
+        made = parts.make(
+            self._folder, self._number, segment.part + 1, segment.writer, self._seq, self._hash, self._folded()
+        )
+        segment.db.close()
+        self._segment, self._folds, self._begun = made, Folds(), None
+        self.sum_up(again=True)
+
+    def head(self) -> Iterator[Signed]:
         """Sign where the chain stands and export it, if it has grown since."""
-        if self._seq == self._headed:
-            return None
-        signed = Head(self.writer, self._epoch, self._seq, self._hash.hex(), self._now()).signed(self._key)
-        os.write(self._heads, _encode(signed) + b"\n")
+        if self._seq != self._headed:
+            head = Head(self._segment.writer, self._epoch, self._seq, self._hash.hex(), self._now())
+            signed = self._export(head)
+            self._headed = self._seq
+            yield signed
+
+    def _export(self, head: Head) -> Signed:
+        signed = head.signed(self._key)
+        os.write(self._heads, encode(signed) + b"\n")
         os.fsync(self._heads)
-        self._headed = self._seq
         return signed
 
     def close(self) -> None:
         """Let go of the file."""
         with suppress(sqlite3.Error):
-            self._db.close()
+            self._segment.db.close()
         os.close(self._heads)
         self._lock.close()
-
-
-def _free(folder: Path) -> tuple[IO[bytes], Path]:
-    """The first chain of the folder that no running process writes; its lock goes with the process."""
-    for number in range(MAX_WRITERS):
-        lock = (folder / f"writer-{number}.lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        return lock, folder / f"writer-{number}.db"
-    raise OSError(f"{MAX_WRITERS} processes write to it already")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, BUSY, isolation_level=None, check_same_thread=False, cached_statements=16)
-    path.chmod(0o600)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        known = f"INSERT INTO meta VALUES ('format', '{FORMAT}'), ('writer', '{secrets.token_hex(8)}');"
-        db.executescript(f"BEGIN; {SCHEMA} {known} COMMIT;")
-    return db
-
-
-def _key(folder: Path) -> Ed25519PrivateKey:
-    """The key that heads are signed with, made once; its public half lies beside it."""
-    path, fresh = folder / PRIVATE_KEY, folder / f".{secrets.token_hex(8)}.key"
-    made = Ed25519PrivateKey.generate()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with suppress(FileExistsError):
-        os.link(fresh, path)
-    fresh.unlink()
-    key = load_pem_private_key(path.read_bytes(), None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise LedgerError(f"`{path.name}` is not an Ed25519 key")
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    if not (folder / PUBLIC_KEY).exists():
-        (folder / PUBLIC_KEY).write_bytes(public)
-    return key

@@ -24,10 +24,6 @@ _LONGEST: Final = 256
 
 _MICRO: Final = 1_000_000
 
-_Name = str | None
-_Said = tuple[str, str, str, _Name, _Name, str, _Name, _Name, _Name, _Name, _Name, str, str, _Name, _Name, _Name]
-"""The values of ``Entry`` from ``at`` to ``rule``."""
-
 
 def size_of(value: object) -> int | None:
     """Bytes of the JSON of a value."""
@@ -36,10 +32,11 @@ def size_of(value: object) -> int | None:
 
 def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:
     """What is about to be done."""
-    entry, bill = Entry("intent", *_said(attempt, call, trace), inputs=inputs), trace.bill
-    if bill is None:
-        return entry
-    return entry._replace(cost_nano=bill.cost_nano, currency=bill.currency, reserved=bill.reserved())
+    entry = _said(attempt, call, trace)
+    entry.kind, entry.inputs = "intent", inputs
+    if (bill := trace.bill) is not None:
+        entry.cost_nano, entry.currency, entry.reserved = bill.cost_nano, bill.currency, bill.reserved()
+    return entry
 
 
 def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs: str | None = None) -> Entry:
@@ -49,8 +46,8 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
         return Entry(
             "outcome",
             attempt.at,
-            attempt.decision,
-            attempt.call,
+            decision=attempt.decision,
+            call=attempt.call,
             plan=attempt.plan,
             endpoint=_short(attempt.endpoint),
             principal=attempt.principal,
@@ -59,51 +56,47 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
             reason=attempt.reason,
             total_us=total,
         )
+    entry = _said(attempt, call, trace)
     sent, upstream = trace.sent, trace.upstream
-    entry = Entry(
+    entry.outcome, entry.reason, entry.drift, entry.inputs = attempt.outcome, attempt.reason, attempt.drift, inputs
+    entry.total_us = total
+    entry.queue_us = total if sent is None else int((sent - trace.started) * _MICRO)
+    entry.upstream_us = None if upstream is None else int(upstream * _MICRO)
+    entry.sent_bytes, entry.received_bytes = trace.sent_bytes, trace.received_bytes
+    if trace.bill is not None:
+        _pay(entry, trace.bill)
+    return entry
+
+
+def _pay(entry: Entry, bill: Bill) -> None:
+    if bill.tokens is not None:
+        entry.input_tokens, entry.output_tokens = bill.tokens.input, bill.tokens.output
+    entry.cost_nano, entry.currency = bill.cost_nano, bill.currency
+    entry.reserved, entry.detail = bill.corrected(), bill.detail
+
+
+def _said(attempt: Attempt, call: Call, trace: Trace) -> Entry:
+    """What is known before a request leaves."""
+    user, teams, agent, application = _who(trace.subjects)
+    return Entry(
         "outcome",
-        *_said(attempt, call, trace),
-        attempt.outcome,
-        attempt.reason,
-        attempt.drift,
-        total if sent is None else int((sent - trace.started) * _MICRO),
-        None if upstream is None else int(upstream * _MICRO),
-        total,
-        trace.sent_bytes,
-        trace.received_bytes,
-        inputs=inputs,
-    )
-    return entry if trace.bill is None else _paid(entry, trace.bill)
-
-
-def _paid(entry: Entry, bill: Bill) -> Entry:
-    tokens = bill.tokens
-    return entry._replace(
-        input_tokens=None if tokens is None else tokens.input,
-        output_tokens=None if tokens is None else tokens.output,
-        cost_nano=bill.cost_nano,
-        currency=bill.currency,
-        reserved=bill.corrected(),
-        detail=bill.detail,
-    )
-
-
-def _said(attempt: Attempt, call: Call, trace: Trace) -> _Said:
-    """From ``at`` to ``rule``: what is known before a request leaves."""
-    return (
         attempt.at,
-        attempt.decision,
-        attempt.call,
-        trace_id(call.params),
-        attempt.plan,
-        _short(attempt.endpoint),
-        attempt.principal,
-        *_who(trace.subjects),
-        _short(attempt.method),
-        call.era,
-        attempt.capability,
-        trace.server,
-        attempt.rule,
+        decision=attempt.decision,
+        call=attempt.call,
+        parent=attempt.parent,
+        trace=trace_id(call.params),
+        plan=attempt.plan,
+        endpoint=_short(attempt.endpoint),
+        principal=attempt.principal,
+        user=user,
+        teams=teams,
+        agent=agent,
+        application=application,
+        method=_short(attempt.method),
+        era=call.era,
+        capability=attempt.capability,
+        upstream=trace.server,
+        rule=attempt.rule,
     )
 
 

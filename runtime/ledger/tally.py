@@ -15,19 +15,19 @@ EVERY: Final = 10_000
 
 
 class Tally:
-    """Sums by counter and bucket; belongs to the writer's thread."""
+    """Sums by counter and bucket; belongs to the writer's thread. ``checkpoint`` is the newest one's number (0: none)."""
 
     def __init__(self, chain: Chain) -> None:
         """Read what there is; raises ``UnreadableError``."""
-        self._sums = spent(chain)
-        self._entries, self._changed = 0, False
+        self._sums, self.checkpoint = spent(chain)
+        self._entries, self._changed = 0, bool(self._sums)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """These are on the disk."""
         for entry in entries:
             self._entries += 1
             if entry.kind == "spent":
-                self._entries, self._changed = 0, False
+                self._entries, self._changed, self.checkpoint = 0, False, entry.seq
             elif entry.reserved is not None:
                 add(self._sums, entry.reserved)
                 self._changed = True
@@ -37,9 +37,18 @@ class Tally:
         """Whether a checkpoint is worth it by now."""
         return self._changed and self._entries >= EVERY
 
-    def checkpoint(self, now: str) -> Entry | None:
-        """All of it as one entry, if there is anything new; whoever lets older entries go appends one first."""
-        if not self._changed:
+    @property
+    def changed(self) -> bool:
+        """Whether entries after the checkpoint have spent anything."""
+        return self._changed
+
+    def needed(self) -> list[int]:
+        """The entry from which on nothing may be let go, or none."""
+        return [self.checkpoint] if self._sums else []
+
+    def summed(self, now: str, *, again: bool = False) -> Entry | None:
+        """All of it as one entry, if there is anything new, or ``again``; whoever lets older entries go appends one first."""
+        if not self._sums or not (self._changed or again):
             return None
         forget(self._sums, datetime.fromisoformat(now).timestamp())
         return Entry("spent", now, detail=whole(self._sums))

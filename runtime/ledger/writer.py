@@ -14,16 +14,17 @@ from typing import Final
 
 import msgspec
 
-from meshplan.runtime.ledger.file import LedgerFile
+from meshplan.runtime.ledger.file import Keeping, LedgerFile
 from meshplan.runtime.record import Say
 from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.segment import UnreadableError
 
 WINDOW: Final = 0.02
 """Seconds that an entry waits for others at most; what a crash can lose of a ledger that is not strict."""
 CAPACITY: Final = 8192
 """Entries that wait to be written before calls are held back."""
-HEADS: Final = 10.0
-"""Seconds between two signed heads."""
+TEND: Final = 10.0
+"""Seconds between two signed heads, and two looks at what is due besides."""
 LAST: Final = 5.0
 """Seconds that a disk which fails gets when the runtime stops."""
 _BACKOFF: Final = 0.25
@@ -48,11 +49,12 @@ class Writer:
         window: float = WINDOW,
         capacity: int = CAPACITY,
         now: Callable[[], str] = utc_text,
+        keeping: Keeping | None = None,
     ) -> None:
         """Open the ledger, which raises ``LedgerError``, and start."""
         self.failing: str | None = None
         self._say, self._now, self._window, self._capacity = say, now, window, capacity
-        self._file = LedgerFile(folder, now)
+        self._file = LedgerFile(folder, now, keeping)
         self._queue: deque[_Item] = deque()
         self._held = 0
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
@@ -92,20 +94,20 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        head_at = 0.0
+        tend_at = 0.0
         while not self._stop.is_set():
-            self._wake.wait(HEADS)
+            self._wake.wait(TEND)
             if not self._hurry.is_set():
                 self._hurry.wait(self._window)
             self._wake.clear()
             self._hurry.clear()
             self._drain()
-            if time.monotonic() >= head_at:
-                self._export()
-                head_at = time.monotonic() + HEADS
+            if time.monotonic() >= tend_at or self._file.folds_due:
+                self._tend()
+                tend_at = time.monotonic() + TEND
         self._drain()
         self._file.sum_up()
-        self._export()
+        self._tend()
         self._file.close()
 
     def _drain(self) -> None:
@@ -147,14 +149,12 @@ class Writer:
             self._say("ledger_failing", {"error": error, "waiting": len(self._queue)})
         self.failing = error
 
-    def _export(self) -> None:
+    def _tend(self) -> None:
         try:
-            head = self._file.head()
-        except OSError as error:
+            for signed in self._file.tend():
+                self._say("ledger_removed" if "removed" in signed else "ledger_head", signed)
+        except (sqlite3.Error, OSError, UnreadableError) as error:
             self._fail(str(error))
-            return
-        if head is not None:
-            self._say("ledger_head", head)
 
 
 def _release(waiters: list[_Waiter]) -> None:

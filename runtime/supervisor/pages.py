@@ -11,7 +11,7 @@ from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.ledger.writer import CAPACITY, WINDOW
 from meshplan.runtime.record import Say
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
-from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.entry import Entry, decode, encode
 
 BATCH: Final = 1024
 """Entries in one message."""
@@ -71,7 +71,11 @@ class Pages:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             told, self._on_disk = ([], self._on_disk) if self._waiting else (self._on_disk, [])
             missing, self._unrecorded = self._unrecorded, Counter[str]()
-            message = {"entries": [list(entry) for entry in batch], "sync": bool(told), "unrecorded": dict(missing)}
+            message = {
+                "entries": [encode(entry).decode() for entry in batch],
+                "sync": bool(told),
+                "unrecorded": dict(missing),
+            }
             try:
                 self.failing = await self._keeper.call("ledger", message)
             except (LinkLostError, RefusalError) as error:
@@ -89,7 +93,7 @@ async def take(book: Book, message: dict[str, Any]) -> str | None:
     if pen is None:
         raise RefusalError({"reason": "there is no ledger"})
     for entry in message["entries"]:
-        pen.put(Entry(*entry))
+        pen.put(decode(entry.encode()))
     for outcome, times in message["unrecorded"].items():
         for _ in range(times):
             pen.unrecorded(outcome)

@@ -1,132 +1,116 @@
-"""Reads a ledger's folder: its chains, by number, time, id and hour; changes nothing, also while a runtime writes."""
+"""Reads a ledger's folder: its chains, by number, time and id; changes nothing, also while a runtime writes."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
-from meshplan.schemas.ledger.entry import COLUMNS, DIMENSIONS, FORMAT, Stored, Value
+import msgspec
+
+from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.segment import FORMER, Segment, Stored, UnreadableError, paths, read
 
 Row = dict[str, Any]
 """One entry by column, with ``writer`` and ``hash`` (hex)."""
 
-_NAMES: Final = ", ".join(f'"{name}"' for name in COLUMNS)
-
-
-class UnreadableError(Exception):
-    """There is no ledger, or not one that can be read; the text says why."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The file of one writer, open for reading."""
+    """The segments of one writer, oldest first, open for reading; there is at least one."""
 
     name: str
     writer: str
-    db: sqlite3.Connection
+    segments: tuple[Segment, ...]
 
-    def stored(self, first: int = 0) -> Iterator[tuple[Stored, bytes]]:
-        """Every entry from a number on, as it is hashed, with the hash beside it."""
-        for row in self.db.execute(f"SELECT {_NAMES}, hash FROM entries WHERE seq >= ? ORDER BY seq", (first,)):
-            yield row[:-1], row[-1]
+    def stored(self, first: int = 0) -> Iterator[Stored]:
+        """The entries from a number on, as they lie in the files."""
+        for segment in self._from(first):
+            yield from segment.stored(first)
 
-    def rows(self, where: str = "", values: tuple[str | int, ...] = ()) -> Iterator[Row]:
-        """Entries in their order."""
-        for row in self.db.execute(f"SELECT {_NAMES}, hash FROM entries {where} ORDER BY seq", values):
-            yield {"writer": self.writer, **dict(zip(COLUMNS, row[:-1], strict=True)), "hash": _hex(row[-1])}
+    def entries(self, first: int = 0) -> Iterator[Entry]:
+        """The entries from a number on; raises ``UnreadableError``."""
+        return (stored.entry() for stored in self.stored(first))
+
+    def rows(self, first: int = 0) -> Iterator[Row]:
+        """The same, by column."""
+        return (self.row(stored) for stored in self.stored(first))
+
+    def row(self, stored: Stored) -> Row:
+        """An entry by column; raises ``UnreadableError``."""
+        return {"writer": self.writer, **msgspec.structs.asdict(stored.entry()), "hash": stored.hash.hex()}
+
+    def newest(self) -> Iterator[Row]:
+        """All entries by column, newest first; raises ``UnreadableError``."""
+        return (self.row(stored) for segment in reversed(self.segments) for stored in segment.backwards())
+
+    def at(self, seq: int) -> Stored | None:
+        """One entry by its number."""
+        found = next(self.stored(seq), None)
+        return found if found is not None and found.seq == seq else None
 
     def span(self) -> tuple[int, int]:
-        """The first and the last number; (0, -1) where there is no entry."""
-        first, last = self.db.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
-        return (0, -1) if first is None else (int(first), int(last))
-
-    def groups(self) -> dict[int, Stored]:
-        """The dimensions of each group of the totals; raises ``UnreadableError``."""
-        found: dict[int, Stored] = {}
-        for number, key in self.db.execute("SELECT id, key FROM groups"):
-            try:
-                values: list[Value] = json.loads(key)
-            except (ValueError, TypeError):
-                values = []
-            if type(values) is not list or len(values) != len(DIMENSIONS):
-                raise UnreadableError(f"group {number} of the totals is not one; run `mesh ledger verify`")
-            found[number] = tuple(values)
-        return found
+        """The first and the last number; the last is one less where there is no entry."""
+        return self.segments[0].start + 1, self.segments[-1].end()
 
     def first_at(self, at: str) -> int:
         """The number of the first entry that is not before a time; times never go back within a chain."""
-        low, high = self.span()
-        high += 1
-        while low < high:
-            middle = (low + high) // 2
-            row = self.db.execute("SELECT at FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)).fetchone()
-            if row is not None and row[0] < at:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        chosen = self.segments[0]
+        for segment in self.segments[1:]:
+            begins = segment.begins()
+            if begins is None or begins >= at:
+                break
+            chosen = segment
+        return chosen.first_at(at)
 
-
-def _hex(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+    def _from(self, first: int) -> tuple[Segment, ...]:
+        place = max((n for n, segment in enumerate(self.segments) if segment.start < first), default=0)
+        return self.segments[place:]
 
 
 @contextmanager
 def open_chains(folder: Path) -> Generator[list[Chain]]:
     """Open every chain of a folder; raises ``UnreadableError``."""
-    chains: list[Chain] = []
+    opened: list[Segment] = []
     try:
-        chains.extend(_open(path) for path in sorted(folder.glob("writer-*.db")))
-        if not chains:
-            raise UnreadableError(f"there is no ledger in `{folder}`")
-        yield chains
+        opened.extend(found for place in paths(folder) if (found := _open(*place)) is not None)
+        if not opened:
+            older = any(folder.glob(FORMER))
+            raise UnreadableError(
+                f"the ledger in `{folder}` has the format of an earlier version"
+                if older
+                else f"there is no ledger in `{folder}`"
+            )
+        yield [
+            Chain(f"writer-{number}", writer, tuple(segments))
+            for (number, writer), segments in groupby(opened, lambda one: (one.number, one.writer))
+        ]
     except sqlite3.DatabaseError as error:
         raise UnreadableError(f"the ledger in `{folder}` cannot be read: {error}") from None
     finally:
-        for chain in chains:
-            chain.db.close()
+        for segment in opened:
+            segment.db.close()
 
 
-def _open(path: Path) -> Chain:
-    if not path.is_file():
-        raise UnreadableError(f"`{path}` is not a file")
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    meta = cast("dict[str, str]", dict(db.execute("SELECT name, value FROM meta").fetchall()))
-    if meta.get("format") != str(FORMAT) or "writer" not in meta:
+def _open(number: int, part: int, path: Path) -> Segment | None:
+    """A segment; ``None``: it was let go between two looks, or is only being made."""
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+    except sqlite3.OperationalError:
+        if path.exists():
+            raise
+        return None
+    try:
+        if made is not None:
+            db.execute("BEGIN")  # everything that is asked is of one moment
+            return read(path, number, part, db)
+    except UnreadableError:
         db.close()
-        raise UnreadableError(f"`{path.name}` has a format that this version does not know")
-    return Chain(path.stem, meta["writer"], db)
-
-
-def traced(chains: list[Chain], wanted: str) -> list[Row]:
-    """All entries of an attempt, a call or a trace, by id, oldest first."""
-    found: list[Row] = []
-    for chain in chains:
-        numbers: set[int] = set()
-        for column in ("decision", "call", "trace"):
-            sql = f"SELECT seq, intent FROM entries WHERE kind = 'outcome' AND {column} = ?"
-            if column == "trace":
-                sql += " AND trace IS NOT NULL"
-            for seq, intent in chain.db.execute(sql, (wanted,)):
-                numbers.update({seq} if intent is None else {seq, intent})
-        for number in [row[0] for row in chain.db.execute("SELECT seq FROM open")]:
-            row = next(chain.rows("WHERE seq = ?", (number,)), None)
-            if row is not None and wanted in (row["decision"], row["call"], row["trace"]):
-                numbers.add(number)
-        for number in sorted(numbers):
-            found += chain.rows("WHERE seq = ?", (number,))
-    return sorted(found, key=lambda row: (row["at"], row["writer"], row["seq"]))
-
-
-def last(chain: Chain, count: int) -> list[Row]:
-    """The newest outcomes of a chain, oldest first."""
-    with closing(
-        chain.db.execute("SELECT seq FROM entries WHERE kind = 'outcome' ORDER BY seq DESC LIMIT ?", (count,))
-    ) as cursor:
-        numbers = [int(row[0]) for row in cursor]
-    return [] if not numbers else list(chain.rows("WHERE seq >= ? AND kind = 'outcome'", (min(numbers),)))
+        raise
+    db.close()
+    return None

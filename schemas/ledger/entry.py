@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal, NamedTuple
+from operator import attrgetter
+from typing import Final, Literal, cast
 
 import msgspec
 
-FORMAT: Final = 1
-Kind = Literal["opened", "intent", "outcome", "gap", "checkpoint", "spent"]
+FORMAT: Final = 2
+Kind = Literal["opened", "intent", "outcome", "gap", "spent"]
 
 
-class Entry(NamedTuple):
-    """What is kept of one step of one attempt; columns of the table `entries`, in this order.
+class Entry(msgspec.Struct, omit_defaults=True, gc=False):
+    """What is kept of one step of one attempt; the members of its JSON, in this order, without those that are null.
 
-    ``at`` is UTC in ISO 8601 with milliseconds and never goes back within a chain. ``decision`` is the attempt's id,
-    ``call`` is shared by the rounds of one call, ``trace`` is the trace id of W3C Trace Context. ``teams`` are joined
-    by commas. Durations are microseconds, money is billionths of ``currency``. ``inputs`` (what the
-    conditions of rules read) and ``detail`` are JSON, and so is ``reserved``: what the entry adds to budgets' counters (see
-    ``spent``). An intent's is its reservation, its outcome's the correction; together they are what the call came to.
+    ``at`` is UTC in ISO 8601 with milliseconds and never goes back within a chain. ``seq``, ``epoch`` and ``intent``
+    (the number of the intent that an outcome ends) are the writer's. ``decision`` is the attempt's id, ``call`` is
+    shared by the rounds of one call, ``parent`` is the decision of the attempt that made this one, ``trace`` the trace id
+    of W3C Trace Context. ``teams`` are joined by commas. Durations are microseconds, money is billionths of
+    ``currency``. ``inputs`` (what the conditions of rules read), ``arguments``, ``results`` and ``detail`` are JSON, and
+    so is ``reserved``: what the entry adds to budgets' counters (see ``spent``). An intent's is its reservation, its
+    outcome's the correction; together they are what the call came to.
     """
 
     kind: Kind
     at: str
+    seq: int = 0
+    epoch: int = 0
+    intent: int | None = None
     decision: str | None = None
     call: str | None = None
+    parent: str | None = None
     trace: str | None = None
     plan: str | None = None
     endpoint: str | None = None
@@ -52,16 +59,32 @@ class Entry(NamedTuple):
     currency: str | None = None
     reserved: str | None = None
     inputs: str | None = None
+    arguments: str | None = None
+    results: str | None = None
     detail: str | None = None
+
+    def ids(self) -> tuple[str | None, str | None, str | None, str | None]:
+        """What it can be looked up by."""
+        return self.decision, self.call, self.parent, self.trace
 
 
 Value = str | int | None
-Stored = tuple[Value, ...]
-"""The values of one row: ``seq``, ``epoch``, ``intent`` (the number of the intent that an outcome ends), the entry's."""
 
-PLACE: Final = ("seq", "epoch", "intent")
-COLUMNS: Final = (*PLACE, *Entry._fields)
-_encode = msgspec.json.Encoder().encode
+COLUMNS: Final = Entry.__struct_fields__
+encode: Final = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+class NotAnEntryError(ValueError):
+    """A line that is not an entry."""
+
+
+def decode(line: bytes) -> Entry:
+    """The entry of a line; raises ``NotAnEntryError``."""
+    try:
+        return _decode(line)
+    except ValueError as error:
+        raise NotAnEntryError(str(error)) from None
 
 
 def genesis(writer: str) -> bytes:
@@ -69,10 +92,14 @@ def genesis(writer: str) -> bytes:
     return hashlib.sha256(b"meshplan ledger %d %s" % (FORMAT, writer.encode())).digest()
 
 
-def link(previous: bytes, row: Stored) -> bytes:
-    """SHA-256 of the hash before and the row's values as compact JSON; the one definition of the chain."""
-    return hashlib.sha256(previous + _encode(row)).digest()
+def link(previous: bytes, line: bytes) -> bytes:
+    """SHA-256 of the hash before and the entry's line; the one definition of the chain."""
+    return hashlib.sha256(previous + line).digest()
 
+
+HASH_BYTES: Final = 32
+ID_LENGTH: Final = 16
+"""Characters of an id that are looked up; whether it is the whole of it, the entry says."""
 
 DIMENSIONS: Final = (
     "plan",
@@ -102,43 +129,28 @@ SUMS: Final = (
     "total_us",
 )
 
-SCHEMA: Final = f"""
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, intent INTEGER, {", ".join(f'"{name}"' for name in Entry._fields)},
-  hash BLOB NOT NULL
-);
-CREATE INDEX by_decision ON entries(decision) WHERE kind = 'outcome';
-CREATE INDEX by_call ON entries(call) WHERE kind = 'outcome';
-CREATE INDEX by_trace ON entries(trace) WHERE kind = 'outcome' AND trace IS NOT NULL;
-CREATE TABLE open (seq INTEGER PRIMARY KEY);
-CREATE TABLE groups (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-CREATE TABLE totals (
-  hour TEXT, "group" INTEGER, calls INTEGER NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)},
-  PRIMARY KEY (hour, "group")
-) WITHOUT ROWID;
-"""
-"""``open`` are intents without an outcome, ``totals`` the outcomes by hour and dimensions (``groups.key``: a JSON array)."""
+Group = tuple[Value, ...]
+"""The values of ``DIMENSIONS``."""
+
+_group_of = attrgetter(*DIMENSIONS)
+_summed = attrgetter(*SUMS)
+HOUR: Final = 13
+"""Characters of a time that name its hour."""
 
 
 class Totals:
-    """Outcomes of a stretch of the chain, added up by (hour, dimensions)."""
-
-    _AT = Entry._fields.index("at")
-    _OF = tuple(Entry._fields.index(name) for name in DIMENSIONS)
-    _SUMMED = tuple(Entry._fields.index(name) for name in SUMS)
+    """Outcomes of a stretch of the chain, added up by (hour, dimensions): how many, and ``SUMS``."""
 
     def __init__(self) -> None:
-        self.by: dict[tuple[str, Stored], list[int]] = {}
+        self.by: dict[tuple[str, Group], list[int]] = {}
 
-    def add(self, values: Stored) -> None:
-        """Count the values of one outcome, in the order of ``Entry``."""
-        key = str(values[self._AT])[:13], tuple([values[at] for at in self._OF])
+    def add(self, entry: Entry) -> None:
+        """Count one outcome."""
+        key = entry.at[:HOUR], cast("Group", _group_of(entry))
         found = self.by.get(key)
         if found is None:
             found = self.by[key] = [0] * (1 + len(SUMS))
         found[0] += 1
-        for place, at in enumerate(self._SUMMED, 1):
-            value = values[at]
-            if isinstance(value, int):
+        for place, value in enumerate(cast("tuple[int | None, ...]", _summed(entry)), 1):
+            if value:
                 found[place] += value

@@ -29,33 +29,35 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
     hash: str
     at: str
     signature: str
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The chain of ``writer`` had the entry ``seq`` with this hash (hex) at this time."""
+    """The chain of ``writer`` had the entry ``seq`` with this hash (hex) at this time.
+
+    ``removed``: the entries up to it were older than the ledger keeps them, and were let go.
+    """
 
     writer: str
     epoch: int
     seq: int
     hash: str
     at: str
+    removed: bool = False
+
+    def members(self) -> dict[str, str | int]:
+        """The head as one object."""
+        said = {"writer": self.writer, "epoch": self.epoch, "seq": self.seq, "hash": self.hash, "at": self.at}
+        return said | ({"removed": True} if self.removed else {})
 
     def text(self) -> bytes:
         """What is signed."""
-        members = {"writer": self.writer, "epoch": self.epoch, "seq": self.seq, "hash": self.hash, "at": self.at}
-        return b"meshplan ledger head\n" + jsontext.canonical(members).encode()
+        return b"meshplan ledger head\n" + jsontext.canonical(self.members()).encode()
 
     def signed(self, key: Ed25519PrivateKey) -> dict[str, str | int]:
         """The head as one object, with its signature in hex."""
-        return {
-            "writer": self.writer,
-            "epoch": self.epoch,
-            "seq": self.seq,
-            "hash": self.hash,
-            "at": self.at,
-            "signature": key.sign(self.text()).hex(),
-        }
+        return {**self.members(), "signature": key.sign(self.text()).hex()}
 
 
 def public_key(path: Path) -> Ed25519PublicKey:
@@ -81,7 +83,7 @@ def read_heads(path: Path, key: Ed25519PublicKey) -> Iterator[Head]:
     for number, line in enumerate(lines[:-1], 1):
         try:
             found = msgspec.json.decode(line, type=_Written)
-            head = Head(found.writer, found.epoch, found.seq, found.hash, found.at)
+            head = Head(found.writer, found.epoch, found.seq, found.hash, found.at, found.removed)
             key.verify(bytes.fromhex(found.signature), head.text())
         except (ValueError, InvalidSignature):
             raise HeadError(f"line {number} of `{path}` is not a head signed with this key") from None

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from meshplan.schemas.budgets import counter_of
-from meshplan.schemas.ledger.book import Chain, UnreadableError
+from meshplan.schemas.ledger.book import Chain
+from meshplan.schemas.ledger.segment import UnreadableError
 
 Addition = tuple[str, int, int]
 """A counter (``budgets.Counter.text``), the start of the bucket, and what is added to it (less, if negative)."""
@@ -63,37 +64,40 @@ def whole(sums: Sums) -> str:
     return _encode(found).decode()
 
 
-def spent(chain: Chain) -> Sums:
-    """What one chain has come to, from its newest checkpoint on; raises ``UnreadableError``."""
+def spent(chain: Chain) -> tuple[Sums, int]:
+    """What one chain has come to, and the number of its newest checkpoint (0: none); raises ``UnreadableError``."""
     sums: Sums = {}
+    folded = chain.segments[-1].folded()
+    checkpoint = folded.checkpoint
     try:
-        after = _checkpoint(chain, sums)
-        for (text,) in chain.db.execute(
-            "SELECT reserved FROM entries WHERE seq > ? AND reserved IS NOT NULL ORDER BY seq", (after,)
-        ):
-            add(sums, text)
+        if folded.checkpoint:
+            add(sums, _detail(chain, folded.checkpoint))
+        for stored in chain.stored(max(folded.checkpoint, folded.unspent) + 1):
+            entry = stored.entry()
+            if entry.kind == "spent":
+                checkpoint = entry.seq
+                sums.clear()
+                add(sums, entry.detail or "")
+            elif entry.reserved is not None:
+                add(sums, entry.reserved)
     except SpentError as error:
         raise UnreadableError(f"{chain.name}: {error}; run `mesh ledger verify`") from None
-    return sums
+    return sums, checkpoint
 
 
-def _checkpoint(chain: Chain, sums: Sums) -> int:
-    known = chain.db.execute("SELECT value FROM meta WHERE name = 'spent'").fetchone()
-    row = None
-    if known is not None:
-        sql = "SELECT seq, detail FROM entries WHERE seq = ? AND kind = 'spent'"
-        row = chain.db.execute(sql, (int(known[0]),)).fetchone()
-    if row is None:
-        return 0
-    add(sums, row[1])
-    return int(row[0])
+def _detail(chain: Chain, checkpoint: int) -> str:
+    stored = chain.at(checkpoint)
+    entry = None if stored is None else stored.entry()
+    if entry is None or entry.kind != "spent":
+        raise UnreadableError(f"{chain.name}: entry {checkpoint} is not a checkpoint; run `mesh ledger verify`")
+    return entry.detail or ""
 
 
 def all_spent(chains: Iterable[Chain], now: datetime) -> Sums:
     """What all chains of a ledger have come to together, of what counts now; raises ``UnreadableError``."""
     sums: Sums = {}
     for chain in chains:
-        for name, buckets in spent(chain).items():
+        for name, buckets in spent(chain)[0].items():
             into = sums.setdefault(name, {})
             for bucket, amount in buckets.items():
                 into[bucket] = into.get(bucket, 0) + amount

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from meshplan.schemas.ledger.book import Chain, UnreadableError
-from meshplan.schemas.ledger.entry import DIMENSIONS, SUMS, Value
+from meshplan.schemas.ledger.book import Chain
+from meshplan.schemas.ledger.entry import DIMENSIONS, HOUR, SUMS, Totals, Value
+from meshplan.schemas.ledger.segment import Segment, UnreadableError
 
-TIMES: Final = {"hour": 13, "day": 10, "month": 7}
+TIMES: Final = {"hour": HOUR, "day": 10, "month": 7}
 """Calendar stretches in UTC, as the length of what begins a time."""
 
 DIMENSIONS_ASKED: Final = ("team", *(name for name in DIMENSIONS if name != "teams"), *TIMES)
 MEASURES: Final = ("calls", *SUMS)
+_LAST: Final = "~"
+"""Sorts after every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,9 @@ def usage(chains: Iterable[Chain], by: tuple[str, ...], since: datetime, until: 
     """The outcomes of [since, until), by dimensions of ``DIMENSIONS_ASKED``; both times with a zone."""
     found = Usage(by)
     start, end = _text(since), _text(until)
-    whole_from = _hour(since + timedelta(hours=1) - timedelta(microseconds=1))
-    whole_to = _hour(until)
     for chain in chains:
-        if whole_from >= whole_to:
-            _entries(chain, found, start, end)
-            continue
-        _totals(chain, found, whole_from, whole_to)
-        _entries(chain, found, start, whole_from)
-        _entries(chain, found, whole_to, end)
+        for segment in chain.segments:
+            _segment(segment, found, start, end)
     return found
 
 
@@ -66,33 +63,50 @@ def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _hour(moment: datetime) -> str:
-    return _text(moment)[:13]
+def _segment(segment: Segment, found: Usage, start: str, end: str) -> None:
+    """Whole hours from the totals, as far as they are told; the rest from the entries."""
+    first, after = segment.first_at(start), segment.first_at(end)
+    if after <= first:
+        return
+    through = segment.folded().through
+    # An hour at an edge is whole, too, where nothing of it lies outside of the window.
+    whole_from = "" if first == segment.start + 1 else _next_hour(start)
+    whole_to = _LAST if after > through else end[:HOUR]
+    if whole_from >= whole_to:
+        _entries(segment, found, first, after)
+        return
+    _totals(segment, found, whole_from, whole_to)
+    inner = segment.first_at(whole_from)
+    _entries(segment, found, first, inner)
+    _entries(segment, found, max(inner, min(segment.first_at(whole_to), through + 1)), after)
 
 
-def _totals(chain: Chain, found: Usage, first: str, end: str) -> None:
-    groups = chain.groups()
+def _next_hour(start: str) -> str:
+    """The first hour that does not begin before a time."""
+    return _text(datetime.fromisoformat(start) + timedelta(hours=1) - timedelta(milliseconds=1))[:HOUR]
+
+
+def _totals(segment: Segment, found: Usage, first: str, end: str) -> None:
+    groups = segment.groups()
     sums = ", ".join(f"sum({name})" for name in MEASURES)
     finest = max((TIMES[name] for name in found.by if name in TIMES), default=0)
     sql = (
         f'SELECT substr(hour, 1, {finest}) AS stretch, "group", {sums} FROM totals '
         f'WHERE hour >= ? AND hour < ? GROUP BY stretch, "group"'
     )
-    for row in chain.db.execute(sql, (first, end)):
+    for row in segment.db.execute(sql, (first, end)):
         if row[1] not in groups:
             raise UnreadableError(f"the totals name a group {row[1]} that is not there; run `mesh ledger verify`")
         found.add(row[0], groups[row[1]], row[2:])
 
 
-def _entries(chain: Chain, found: Usage, start: str, end: str) -> None:
-    if start >= end:
-        return
-    first, last = chain.first_at(start), chain.first_at(end)
-    names = ", ".join(f'"{name}"' for name in DIMENSIONS)
-    sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)" for name in SUMS)])
-    sql = (
-        f"SELECT substr(at, 1, 13) AS hour, {names}, {sums} FROM entries "
-        f"WHERE seq >= ? AND seq < ? AND kind = 'outcome' GROUP BY hour, {names}"
-    )
-    for row in chain.db.execute(sql, (first, last)):
-        found.add(row[0], row[1 : 1 + len(DIMENSIONS)], row[1 + len(DIMENSIONS) :])
+def _entries(segment: Segment, found: Usage, first: int, end: int) -> None:
+    totals = Totals()
+    for stored in segment.stored(first) if first < end else ():
+        if stored.seq >= end:
+            break
+        entry = stored.entry()
+        if entry.kind == "outcome":
+            totals.add(entry)
+    for (hour, group), sums in totals.by.items():
+        found.add(hour, group, sums)

@@ -18,7 +18,8 @@ from meshplan.runtime.ledger.writer import Writer
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.schemas.bundle import PlanRefusedError
-from meshplan.schemas.ledger.book import open_chains, traced
+from meshplan.schemas.ledger.book import open_chains
+from meshplan.schemas.ledger.traces import traced
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -176,7 +177,7 @@ class Locked:
     """Holds the ledger's file, as a disk that takes nothing."""
 
     def __init__(self, folder):
-        self.db = sqlite3.connect(folder / "ledger/writer-0.db", isolation_level=None)
+        self.db = sqlite3.connect(folder / "ledger/writer-0-000001.db", isolation_level=None)
         self.db.execute("BEGIN IMMEDIATE")
 
     def free(self):
@@ -220,7 +221,10 @@ def test_two_processes_write_chains_of_their_own_and_another_path_needs_a_restar
     one, other = desk(), desk()
     one.book.close()
     other.book.close()
-    assert sorted(path.name for path in (tmp_path / "ledger").glob("*.db")) == ["writer-0.db", "writer-1.db"]
+    assert sorted(path.name for path in (tmp_path / "ledger").glob("*.db")) == [
+        "writer-0-000001.db",
+        "writer-1-000001.db",
+    ]
     with pytest.raises(PlanRefusedError, match="started again"):
         one.book.prepare(recorded(simple(), path="elsewhere").plan)
 

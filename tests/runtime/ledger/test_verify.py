@@ -14,6 +14,7 @@ from meshplan.compiler.cli import run
 from meshplan.runtime.ledger.file import LedgerFile
 from meshplan.schemas.ledger.book import open_chains
 from meshplan.schemas.ledger.entry import COLUMNS, Entry, link
+from meshplan.schemas.ledger.segment import page
 from meshplan.schemas.ledger.usage import MEASURES, usage
 
 START = datetime(2026, 5, 1, 10, 50, tzinfo=UTC)
@@ -35,10 +36,10 @@ def write(folder, *batches, head=True):
     file = LedgerFile(folder, lambda: at(0))
     for batch in batches:
         if head:
-            file.head()
+            list(file.head())
         file.append(batch)
     if head:
-        file.head()
+        list(file.head())
     file.close()
 
 
@@ -52,7 +53,7 @@ def ledger(tmp_path):
 
 
 def edit(folder, *statements):
-    db = sqlite3.connect(folder / "writer-0.db")
+    db = sqlite3.connect(folder / "writer-0-000001.db")
     with db:
         for statement in statements:
             db.execute(statement)
@@ -66,16 +67,55 @@ def verified(folder, capsys, *more):
 
 
 def test_an_untouched_ledger_verifies_up_to_its_last_head(ledger, capsys):
-    assert verified(ledger, capsys) == (0, [], {"writer-0": {"entries": 42, "heads": 4, "proven": 42}})
+    assert verified(ledger, capsys) == (0, [], {"writer-0": {"entries": 42, "heads": 4, "proven": 42, "removed": 0}})
 
 
-@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("seq", "kind", "at", "intent")])
-def test_an_edit_of_any_value_is_found_at_its_entry(ledger, capsys, column):
-    edit(ledger, f"UPDATE entries SET \"{column}\" = '7x' WHERE seq IN (8, 11)")
+def rewrite(folder, change):
+    """Put other (number, line, hash) in the pages, a page each, as somebody would who knows the format."""
+    path = folder / "writer-0-000001.db"
+    db = sqlite3.connect(path)
+    with open_chains(folder) as [chain]:
+        stored = [tuple(one) for one in chain.stored()]
+    with db:
+        db.execute("DELETE FROM pages")
+        db.executemany(
+            "INSERT INTO pages VALUES (?, ?, ?)", [page(seq, [line], [hash]) for seq, line, hash in change(stored)]
+        )
+    db.close()
+
+
+def edited(line, name, value):
+    members = json.loads(line)
+    if value is None:
+        del members[name]
+    else:
+        members[name] = value
+    return json.dumps(members, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_an_edit_of_any_value_is_found_at_its_entry(ledger, capsys, name):
+    value = {"kind": "gap", "at": at(3)[:-1] + "1"}.get(
+        name, 7 if name.endswith(("_us", "bytes", "tokens", "nano")) else "7x"
+    )
+    value = {"seq": 9, "epoch": 2, "intent": 2}.get(name, value)
+
+    def change(stored):
+        return [(seq, edited(line, name, value) if seq in (8, 11) else line, hash) for seq, line, hash in stored]
+
+    rewrite(ledger, change)
     code, found, _ = verified(ledger, capsys)
     assert code == 6
     assert {("edited", 8), ("edited", 11)} <= set(found)
     assert {seq for what, seq in found if what == "edited"} <= {8, 9, 11, 12}
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"\xff", b'{"kind":"outcome"}'])
+def test_a_line_that_is_not_an_entry_is_found(ledger, capsys, line):
+    rewrite(ledger, lambda stored: [(seq, line if seq == 8 else said, hash) for seq, said, hash in stored if hash])
+    assert ("edited", 8) in verified(ledger, capsys)[1]
+    assert run(["ledger", "export", "--ledger", str(ledger)]) == 7
+    assert "entry 8 is not one; run `mesh ledger verify`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -92,30 +132,25 @@ def test_broken_groups_are_found_and_not_used(ledger, capsys, statement):
 
 def test_what_was_taken_out_exchanged_cut_off_or_put_back_is_found_where_it_is(ledger, capsys, tmp_path):
     old = shutil.copytree(ledger, tmp_path / "old")
-    edit(ledger, "DELETE FROM entries WHERE seq IN (8, 9)")
+    rewrite(ledger, lambda stored: [one for one in stored if one[0] not in (8, 9)])
     assert ("gap", 8) in verified(ledger, capsys)[1]
-    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
-    edit(
-        ledger,
-        "UPDATE entries SET seq = -8 WHERE seq = 8",
-        "UPDATE entries SET seq = 8 WHERE seq = 10",
-        "UPDATE entries SET seq = 10 WHERE seq = -8",
-    )
+    shutil.copy(old / "writer-0-000001.db", ledger / "writer-0-000001.db")
+    rewrite(ledger, lambda stored: [({8: 10, 10: 8}.get(seq, seq), *rest) for seq, *rest in stored])
     assert {("edited", 8), ("edited", 10)} <= set(verified(ledger, capsys)[1])
-    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
-    edit(ledger, "DELETE FROM entries WHERE seq > 30")
+    shutil.copy(old / "writer-0-000001.db", ledger / "writer-0-000001.db")
+    rewrite(ledger, lambda stored: [one for one in stored if one[0] <= 30])
     assert ("truncated", 31) in verified(ledger, capsys)[1]
 
 
 def test_an_older_file_and_a_missing_one_are_found_by_the_heads(ledger, capsys, tmp_path):
     old = shutil.copytree(ledger, tmp_path / "old")
     write(ledger, list(attempts(20, 5)))
-    shutil.copy(old / "writer-0.db", ledger / "writer-0.db")
+    shutil.copy(old / "writer-0-000001.db", ledger / "writer-0-000001.db")
     code, found, chains = verified(ledger, capsys)
     assert (code, found, chains["writer-0"]["proven"]) == (6, [("truncated", 43)], 42)
     with open_chains(ledger) as chains:
         gone = chains[0].writer
-    (ledger / "writer-0.db").unlink()
+    (ledger / "writer-0-000001.db").unlink()
     write(ledger)
     code, found, _ = verified(ledger, capsys)
     assert (code, found) == (6, [("missing", None)])
@@ -123,15 +158,14 @@ def test_an_older_file_and_a_missing_one_are_found_by_the_heads(ledger, capsys, 
 
 
 def test_a_suffix_that_was_recomputed_is_found_at_the_first_head_after_it(ledger, capsys):
-    db = sqlite3.connect(ledger / "writer-0.db")
-    db.execute("UPDATE entries SET user = 'eve' WHERE seq = 30")
-    names = ", ".join(f'"{name}"' for name in COLUMNS)
-    previous = db.execute("SELECT hash FROM entries WHERE seq = 29").fetchone()[0]
-    for row in db.execute(f"SELECT {names} FROM entries WHERE seq >= 30 ORDER BY seq").fetchall():
-        previous = link(previous, row)
-        db.execute("UPDATE entries SET hash = ? WHERE seq = ?", (previous, row[0]))
-    db.commit()
-    db.close()
+    def change(stored):
+        previous = stored[28][2]
+        for seq, said, hash in stored:
+            line = edited(said, "user", "eve") if seq == 30 else said
+            previous = hash if seq < 30 else link(previous, line)
+            yield seq, line, previous
+
+    rewrite(ledger, change)
     code, found, chains = verified(ledger, capsys)
     assert code == 6
     assert [one for one in found if one[0] == "rewritten"] == [("rewritten", 41), ("rewritten", 42)]
@@ -144,6 +178,11 @@ def test_totals_that_were_changed_are_found(ledger, capsys):
     code, found, _ = verified(ledger, capsys)
     assert code == 6
     assert {what for what, _ in found} == {"totals"}
+
+
+def test_ids_that_were_taken_out_are_found(ledger, capsys):
+    edit(ledger, "DELETE FROM ids WHERE id = 'd3'")
+    assert verified(ledger, capsys)[1] == [("index", 9)]
 
 
 def test_heads_that_another_key_signed_are_not_believed(ledger, capsys, tmp_path):
@@ -194,7 +233,7 @@ def test_usage_is_the_sum_of_the_outcomes_in_the_window(tmp_path_factory, made, 
     write(
         folder,
         [
-            Entry("outcome", at(when), f"{n}", outcome=how, teams=teams, cost_nano=cost)
+            Entry("outcome", at(when), decision=f"{n}", outcome=how, teams=teams, cost_nano=cost)
             for n, (when, how, teams, cost) in enumerate(made)
         ],
         head=False,
