@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from meshplan.schemas import jsontext
+from meshplan.schemas import jsontext, meta_tools
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.plan import Access, Code, Endpoint, Offer, Search, Strategy
 from meshplan.schemas.surface import advertise
@@ -24,9 +25,8 @@ from meshplan.schemas.tokens import rounded, thousandths
 UNCOUNTED = frozenset({"_meta", "annotations", "execution", "icons", "outputSchema", "title"})
 """The fields of a tool's definition that model APIs do not take; one that MCP does not know is counted."""
 
-SEARCH_TOKENS = 404
 CODE_TOKENS = 371
-"""What the tools cost (o200k_base) that the strategies bring themselves: search, describe, and read and call, or run."""
+"""What the tools cost that the strategy `code` brings itself: search, describe, and run."""
 
 
 Memo = dict[tuple[str, ...], int]
@@ -142,7 +142,19 @@ def listed_tokens(strategy: Strategy, tools: Collection[Tool]) -> int:
 
 
 def _own_units(strategy: Strategy) -> int:
-    return 1000 * {"search": SEARCH_TOKENS, "code": CODE_TOKENS}.get(strategy.kind, 0)
+    match strategy:
+        case Search():
+            return _searching(strategy.max_results)
+        case Code():
+            return 1000 * CODE_TOKENS
+        case _:
+            return 0
+
+
+@lru_cache(maxsize=128)
+def _searching(max_results: int) -> int:
+    tools = meta_tools.searching(max_results)
+    return sum(thousandths(counted_text(jsontext.canonical(tool))) for tool in tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,11 @@ def all_tokens(bundle: Bundle, memo: Memo | None = None) -> dict[str, SurfaceTok
         name: _surface(name, endpoint, offered_tools(endpoint, _lookup(bundle), known), access, covering)
         for name, endpoint in sorted(bundle.plan.endpoints.items())
     }
+
+
+def bundle_tools(bundle: Bundle, endpoint: str, memo: Memo) -> list[Tool]:
+    """Every tool that an endpoint of a plan offers; ``KeyError`` where there is none such."""
+    return offered_tools(bundle.plan.endpoints[endpoint], _lookup(bundle), memo)
 
 
 def surface_tokens(bundle: Bundle, endpoint: str, memo: Memo | None = None) -> int:

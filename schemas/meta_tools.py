@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-SEARCH, DESCRIBE, READ, CALL = "search_tools", "describe_tools", "read_tool", "call_tool"
+SEARCH, DESCRIBE, READ, CALL, RUN = "search_tools", "describe_tools", "read_tool", "call_tool", "run_code"
 SEARCH_NAMES = (SEARCH, DESCRIBE, READ, CALL)
 """The names that the strategy `search` lists, in its order."""
+CODE_NAMES = (SEARCH, DESCRIBE, RUN)
+OWN_NAMES: Mapping[str, tuple[str, ...]] = {"search": SEARCH_NAMES, "code": CODE_NAMES}
+"""The names that no tool may have which an endpoint with this strategy offers, by kind of strategy."""
 
 MAX_QUERIES, MAX_DESCRIBED = 5, 10
 USUAL_RESULTS = 5
@@ -82,6 +86,11 @@ _DESCRIBED: dict[str, Any] = {
     },
     "required": ["tools", "notFound"],
 }
+
+
+def searching(max_results: int) -> list[dict[str, Any]]:
+    """What the strategy `search` lists besides pinned tools, hints as for callers who may use anything."""
+    return [search_tools(max_results), describe_tools(), read_tool(), call_tool()]
 
 
 def search_tools(max_results: int) -> dict[str, Any]:

@@ -8,15 +8,11 @@ from meshplan.compiler.lower.endpoints import lower_endpoint
 from meshplan.compiler.marks import locate
 from meshplan.compiler.resolved import Resolved
 from meshplan.compiler.rules import report
+from meshplan.compiler.strategies import by_strategy
 from meshplan.compiler.tokens import Memo, Recorded, Tool, listed_tokens, listed_tools, offered_tools
 from meshplan.schemas.capability import CapabilityKey
-from meshplan.schemas.plan import Code, Endpoint, Passthrough, Search, Strategy
+from meshplan.schemas.plan import Endpoint, Strategy
 
-_STRATEGIES: tuple[Strategy, ...] = (
-    Passthrough(),
-    Search(max_results=1, pinned=()),
-    Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1),
-)
 _LARGEST = 3
 
 
@@ -61,8 +57,8 @@ def _advice(strategy: Strategy, tools: list[Tool], cost: int) -> str:
         parts.append(
             f"the largest tools are {largest}" if len(listed) > 1 else f"{largest} is the only one that is listed"
         )
-    others = [(other.kind, listed_tokens(other, tools)) for other in _STRATEGIES if other.kind != strategy.kind]
-    cheaper = [f"about {tokens:,} with `strategy: {kind}`" for kind, tokens in others if tokens < cost]
+    others = by_strategy(strategy, tools)
+    cheaper = [f"about {tokens:,} with `strategy: {kind}`" for kind, tokens in others.items() if tokens < cost]
     if cheaper:
         parts.append(f"it would cost {' and '.join(cheaper)}")
     return "; ".join(parts) or "raise the limit, or leave it out"

@@ -9,6 +9,7 @@ from typing import Any
 from meshplan.compiler.assure.verdict import Verdict
 from meshplan.compiler.assure.words import result
 from meshplan.compiler.render.words import counted
+from meshplan.compiler.strategies import advice, strategy_tokens
 from meshplan.compiler.tokens import all_tokens
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import KINDS
@@ -22,7 +23,7 @@ _ROLES = 4
 def plan_data(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
     """The summary as JSON data."""
     plan = bundle.plan
-    tokens = all_tokens(bundle)
+    tokens, strategies = all_tokens(bundle), strategy_tokens(bundle)
     return {
         "format": FORMAT,
         "mesh": plan.mesh,
@@ -39,6 +40,9 @@ def plan_data(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> dict[str, Any
                 "tokens": tokens[name].whole,
                 "max_tokens": endpoint.max_tokens,
                 "tokens_by_role": dict(tokens[name].roles),
+                "strategy": endpoint.strategy.kind,
+                "tokens_by_strategy": strategies.get(name, {}),
+                "advice": advice(endpoint, strategies.get(name, {})),
             }
             for name, endpoint in sorted(plan.endpoints.items())
         },
@@ -82,6 +86,25 @@ def _cost(endpoint: dict[str, Any]) -> str:
     return whole + (f" ({', '.join(less[:_ROLES])}{', …' if len(less) > _ROLES else ''})" if less else "")
 
 
+def _strategies(endpoint: dict[str, Any]) -> list[str]:
+    """What each strategy would cost, and which would be better."""
+    costs, kind, better = endpoint["tokens_by_strategy"], endpoint["strategy"], endpoint["advice"]
+    if not costs:
+        return []
+    shown = ", ".join(f"{name} {cost:,}" for name, cost in costs.items())
+    lines = [f"    by strategy: {shown}" + ("" if kind == "passthrough" else f"; it is `{kind}`")]
+    if better is not None:
+        less = costs[kind] - costs[better]
+        lines.append(f"    advice: `strategy: {better}` costs every client {_LESS[better].format(less=f'{less:,}')}")
+    return lines
+
+
+_LESS = {
+    "search": "about {less} tokens less; tools are then found by a call first",
+    "passthrough": "about {less} tokens less, and no call to find a tool first",
+}
+
+
 def render_plan(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> str:
     """The summary as text."""
     data = plan_data(bundle, verdicts)
@@ -92,6 +115,7 @@ def render_plan(bundle: Bundle, verdicts: Sequence[Verdict] = ()) -> str:
         live = f"; live resources of {', '.join(endpoint['live'])}" if endpoint["live"] else ""
         lines.append(f"  /mcp/{name}: {offers or 'nothing static'}" + (f" ({effects})" if effects else "") + live)
         lines[-1] += f"; {_cost(endpoint)}" if endpoint["offers"].get("tool") else ""
+        lines += _strategies(endpoint)
     access = data["access"]
     totals = {"servers": len(data["servers"]), **access}
     lines += ["", "  " + ", ".join(counted(number, what.removesuffix("s")) for what, number in totals.items())]

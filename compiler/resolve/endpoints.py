@@ -17,8 +17,10 @@ from meshplan.compiler.syntax.virtual import (
     ToolOverride,
     Virtual,
     WorkflowInclude,
+    kind_of,
 )
 from meshplan.schemas.capability import KINDS, CapabilityKey
+from meshplan.schemas.meta_tools import OWN_NAMES
 from meshplan.schemas.surface import declared_arguments
 
 
@@ -40,11 +42,26 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
     quiet = unlocked or len(context.found) > before or context.lacks((*path, "include"))
     offers = _overridden(context, path, virtual.tools, offers, quiet=quiet)
     offers = _distinct(context, path, offers)
+    _check_own(context, virtual, offers)
     if not quiet:
         _check_pinned(context, path, virtual, offers)
     order = {kind: position for position, kind in enumerate(KINDS)}
     offers.sort(key=lambda offer: (order[offer.capability.kind], offer.name))
     return ResolvedEndpoint(name, virtual.description, tuple(offers), live)
+
+
+def _check_own(context: Context, virtual: Virtual, offers: list[ResolvedOffer]) -> None:
+    """No tool may be called like one that the strategy brings itself."""
+    kind = kind_of(virtual.strategy)
+    for offer in offers:
+        if offer.capability.kind == "tool" and offer.name in OWN_NAMES.get(kind, ()):
+            context.say(
+                "name-collision",
+                offer.path,
+                f"`{offer.name}` is the name of a tool that the strategy `{kind}` brings itself: "
+                f"{_owned(offer.capability)} would be called the same",
+                help=_APART["tool"],
+            )
 
 
 def _check_pinned(context: Context, path: Path, virtual: Virtual, offers: list[ResolvedOffer]) -> None:

@@ -136,6 +136,11 @@ Strategy = Annotated[
 ]
 
 
+def kind_of(strategy: str | Written) -> str:
+    """The kind of a strategy, written as a word or with settings."""
+    return strategy if isinstance(strategy, str) else _strategy(strategy) or ""
+
+
 class Virtual(Entry):
     """One endpoint. `tools` is keyed by the name after `prefix`; `max_tokens` bounds what its lists cost a client."""
 
