@@ -78,6 +78,17 @@ async def exercise(found, user):
     closed = await found.call_tool("call_tool", close)
     assert not closed.is_error, closed
     assert len(user.asked) == 1
+    assert "search_tools" in found.instructions
+    await read_the_rest(found)
+
+
+async def read_the_rest(found):
+    """Prompts, resources and completion are as without a strategy."""
+    assert "triage" in {prompt.name for prompt in (await found.list_prompts()).prompts}
+    assert (await found.read_resource("note://1")).contents
+    ref = types.PromptReference(type="ref/prompt", name="draft_reply")
+    completed = await found.complete(ref, {"name": "tone", "value": "f"})
+    assert completed.completion.values == ["formal", "friendly"]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -97,16 +108,3 @@ async def test_a_stock_client_finds_and_calls(plan, monkeypatch, mode, transport
             command.env["TEST_SEAL_KEY"] = "a key for this test only"
             async with Client(command, mode=mode, elicitation_callback=user.elicit) as found:
                 await exercise(found, user)
-
-
-@pytest.mark.parametrize("mode", MODES)
-async def test_prompts_resources_and_completion_stay_as_they_are(plan, monkeypatch, mode):
-    monkeypatch.setenv("TEST_SEAL_KEY", "a key for this test only")
-    with anyio.fail_after(60):
-        async with runtime("--plan", plan) as running, client(running.url(), mode) as found:
-            assert "search_tools" in found.instructions
-            assert "triage" in {prompt.name for prompt in (await found.list_prompts()).prompts}
-            assert (await found.read_resource("note://1")).contents
-            ref = types.PromptReference(type="ref/prompt", name="draft_reply")
-            completed = await found.complete(ref, {"name": "tone", "value": "f"})
-            assert completed.completion.values == ["formal", "friendly"]
