@@ -59,6 +59,10 @@ bench-decide: .venv/test
 bench-ledger: .venv/test
 	$(BIN)/python bench/ledger.py
 
+.PHONY: bench-telemetry
+bench-telemetry: .venv/test
+	$(BIN)/python bench/telemetry.py
+
 # 200 times SIGKILL under load, for each durability; CI does a few.
 crash: .venv/test
 	MESH_CRASHES=200 $(BIN)/python -m pytest -q tests/runtime/ledger/test_crash.py

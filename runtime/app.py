@@ -41,6 +41,8 @@ from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
+from meshplan.runtime.telemetry.gathered import Gathered
+from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
 
@@ -70,6 +72,7 @@ class Running:
     desired: Desired
     desk: Desk
     drift: DriftWatch
+    telemetry: Telemetry
 
 
 @asynccontextmanager
@@ -98,11 +101,15 @@ async def running(source: Source, say: Say, admin: AdminPort | None = None) -> A
             await follower.look()
             tasks.start_soon(follower.run)
         sealer = Sealer(Secrets(source.root))
-        invoker = Invoker(active, upstreams, log_to(say), sealer=sealer, lot=lot, drift=drift, ledger=book)
+        telemetry = Telemetry(active, book.gauges())
+        record = log_to(say)
+        invoker = Invoker(
+            active, upstreams, record, sealer=sealer, lot=lot, drift=drift, ledger=book, telemetry=telemetry
+        )
         tasks.start_soon(drift.run, upstreams)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
-        yield Running(active, upstreams, desired, desk, drift)
+        yield Running(active, upstreams, desired, desk, drift, telemetry)
         tasks.cancel_scope.cancel()
 
 
@@ -144,9 +151,12 @@ async def serve(
             issuers = Issuers()
             status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers)
             front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
-            pages = AdminFront(parts.active, status, admin)
+            parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
+            gathered = Gathered(parts.telemetry)
+            pages = AdminFront(parts.active, status, admin, gathered)
             async with keep_fresh(issuers, parts.active), anyio.create_task_group() as group:
                 group.start_soon(admin.serve, pages, parts.active)
+                group.start_soon(gathered.run)
                 line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
                 code = await serve_http(front, listener, parts.active, partial(announce, line))
                 group.cancel_scope.cancel()

@@ -52,7 +52,8 @@ class Call:
     ``param_headers`` are the ``Mcp-Param-*`` headers as they came (HTTP of 2026-07-28 only). ``on_notify`` gets the
     notifications that belong to this request. ``session`` is the caller's session with us, and ``ask`` asks the client
     in it; clients without sessions are asked by a result. ``id`` is shared by the rounds of one call, and ``parent`` is
-    the attempt (its decision) that made this call to answer its own.
+    the attempt (its decision) that made this call to answer its own. ``request_id`` and ``version`` are what the client's
+    message says of itself (JSON-RPC, MCP).
     """
 
     endpoint: str
@@ -72,6 +73,8 @@ class Call:
     id: str = field(default_factory=ordered_id)
     via: Via = "direct"
     parent: str | None = None
+    request_id: str | int | None = None
+    version: str | None = None
 
     @property
     def legacy(self) -> bool:

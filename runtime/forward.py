@@ -96,11 +96,14 @@ class Forwarder:
         trace.sent = time.monotonic()
         try:
             upstream = self._upstreams.get(target.server)
+            if trace.span is not None:
+                trace.span.sending(request, view.snapshot.plan.servers[target.server], upstream)
             if call.hold is not None and target.upstream_uri is not None:
                 await call.hold(upstream, target.server, target.upstream_uri, target.timeout)
                 return None
             return await self._rounds.send(view, call, target, trace, request, upstream)
         except UpstreamRefusal as error:
+            trace.upstream_code = error.code
             raise _relayed(error, call, target) from None
         except UpstreamTimeout:
             raise timed_out(target.server, target.timeout) from None

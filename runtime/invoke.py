@@ -28,6 +28,7 @@ from meshplan.runtime.strategies.outer import Outer
 from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import Tasks
+from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.used import Once
 
 NO_COMPLETION: dict[str, Any] = {"completion": {"values": [], "total": 0, "hasMore": False}}
@@ -47,10 +48,11 @@ class Invoker:
         drift: DriftWatch | None = None,
         ledger: Ledger | None = None,
         used: Once | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         sealer = sealer or Sealer()
         self._active, self._upstreams = active, upstreams
-        self._journal, self._resolver = Journal(active, record, ledger), Resolver(active, drift)
+        self._journal, self._resolver = Journal(active, record, ledger, telemetry), Resolver(active, drift)
         self._tasks, self._crowd = Tasks(sealer), Crowd()
         rounds = Rounds(self._resolver.again, sealer, lot, used=used)
         self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd)
@@ -64,6 +66,7 @@ class Invoker:
         snapshot, started = self._active.snapshot, time.monotonic()
         outcome: Outcome = "unknown"
         trace.started = started
+        self._journal.began(call, trace)
         try:
             if (room := self._journal.admit()) is not None:
                 await room

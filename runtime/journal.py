@@ -13,6 +13,7 @@ from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.targets import Target, Trace
+from meshplan.runtime.telemetry.telemetry import Telemetry
 
 MAX_METHOD = 100
 """How much of a method's name is recorded of a request that never became a call."""
@@ -21,9 +22,16 @@ MAX_METHOD = 100
 class Journal:
     """Writes attempts as they begin and end; ``keeps`` says whether a ledger does."""
 
-    def __init__(self, active: Active, record: Recorder, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, active: Active, record: Recorder, ledger: Ledger | None = None, telemetry: Telemetry | None = None
+    ) -> None:
         self._active, self._record, self._ledger = active, record, ledger
+        self._telemetry = telemetry or Telemetry(active)
         self.keeps = ledger is not None
+
+    def began(self, call: Call, trace: Trace) -> None:
+        """It has come."""
+        self._telemetry.began(call, trace)
 
     def admit(self) -> Awaitable[None] | None:
         """Before anything else: what to await until there is room for one more; the wait raises ``RpcError`` for no."""
@@ -31,14 +39,15 @@ class Journal:
 
     def intend(self, snapshot: Snapshot, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
         """Before the request leaves; what to await until it may."""
+        trace.server = target.server or None
         if self._ledger is None:
             return None
-        trace.server = target.server or None
         return self._ledger.intent(self._attempt(snapshot, call, trace, "unknown", 0.0), call, trace, target)
 
     def ended(self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float) -> None:
         """How it ended, after so many seconds."""
         attempt = self._attempt(snapshot, call, trace, outcome, duration)
+        self._telemetry.ended(attempt, trace)
         self._record(attempt)
         if self._ledger is not None:
             self._ledger.outcome(attempt, call, trace)
@@ -49,6 +58,7 @@ class Journal:
         digest = snapshot.digest if snapshot else None
         who = ":".join(caller.owner) if caller else None
         attempt = Attempt(self._now(), digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why)
+        self._telemetry.ended(attempt)
         self._record(attempt)
         if self._ledger is not None:
             self._ledger.outcome(attempt)
@@ -74,6 +84,7 @@ class Journal:
             call=trace.call or call.id,
             decision=trace.decision,
             parent=call.parent,
+            trace=trace.trace_id,
         )
 
 
@@ -88,5 +99,6 @@ def failed(error: RpcError) -> Outcome:
 
 def note_failure(trace: Trace, error: RpcError) -> Outcome:
     """Put down why it failed, unless an upstream said it; the outcome."""
+    trace.code = error.code
     trace.reason = trace.reason if isinstance(error, RelayedError) else reason_of(error)
     return failed(error)

@@ -14,6 +14,7 @@ from meshplan.runtime.index import Route
 from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import View
+from meshplan.runtime.telemetry.port import CallSpan
 from meshplan.runtime.uris import UriRefusedError, normalise, normalise_live
 from meshplan.schemas.capability import CapabilityKey, Kind
 from meshplan.schemas.decide import Verdict
@@ -43,6 +44,10 @@ class Trace:
     upstream: float | None = None
     sent_bytes: int | None = None
     received_bytes: int | None = None
+    trace_id: str | None = None
+    span: CallSpan | None = None
+    code: int | None = None
+    upstream_code: int | None = None
     bill: Bill | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from meshplan.runtime.active import Active
@@ -12,6 +12,8 @@ from meshplan.runtime.front import guard
 from meshplan.runtime.front.asgi import JSON, Receive, Scope, Send, respond
 from meshplan.runtime.front.guard import HeadError
 from meshplan.runtime.status import Reports
+from meshplan.runtime.telemetry.exposition import CONTENT_TYPE, render
+from meshplan.runtime.telemetry.gathered import Gathered
 
 TEXT = "text/plain; charset=utf-8"
 HEADERS: Mapping[str, str] = {
@@ -34,17 +36,14 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-Make = Callable[[], Awaitable[Page]]
-
-
 @dataclass(frozen=True, slots=True)
 class AdminFront:
-    """Answers GET for whoever is on this machine and speaks to it directly; ``more`` are further pages by path."""
+    """Answers GET for whoever is on this machine and speaks to it directly."""
 
     active: Active
     reports: Reports
     port: AdminPort
-    more: Mapping[str, Make] = field(default_factory=dict[str, Make])
+    gathered: Gathered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3.0, HTTP)."""
@@ -75,8 +74,11 @@ class AdminFront:
     async def _page(self, path: str) -> Page:
         if path == "/status":
             return Page(json.dumps(await self.reports.page()).encode() + b"\n", JSON)
-        make = self.more.get(path)
-        return _said(404, "there is no such page") if make is None else await make()
+        if path == "/metrics":
+            gathered = self.gathered.look()
+            text = render(gathered.meter, gathered.gauges(), await self.reports.page())
+            return Page(text.encode(), CONTENT_TYPE)
+        return _said(404, "there is no such page")
 
 
 def _said(status: int, text: str) -> Page:

@@ -28,6 +28,7 @@ from meshplan.runtime.principal import CHALLENGE, Approach, Caller, Unauthentica
 from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_VERSION_HEADER
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Reports
+from meshplan.runtime.telemetry.context import HEADERS, TRACEPARENT
 
 MAX_NAME = 100
 """How much of an endpoint's name a record of a refusal keeps."""
@@ -71,6 +72,8 @@ class HttpFront:
             settings = snapshot.plan.runtime if snapshot else None
             guard.check_host(seen, scope, self.binding, settings)
             guard.check_origin(seen, settings)
+            if TRACEPARENT in headers:
+                HEADERS.set(headers)
             if path.startswith(ENDPOINTS):
                 await self._endpoint(path.removeprefix(ENDPOINTS), scope, seen, headers, receive, send)
             else:

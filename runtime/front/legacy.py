@@ -147,6 +147,8 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         wants_progress=token is not None,
         on_notify=relay(token, logs=level is not None, write=channel.write, session=True),
         session=session.number,
+        request_id=request.id,
+        version=session.version,
     )
     return await complete(desk.invoker.invoke, call, partial(session.ask, channel))
 

@@ -75,6 +75,8 @@ async def answer(
             wants_progress=token is not None,
             on_notify=relay(token, logs=level is not None, write=write),
             param_headers=param_headers,
+            request_id=request.id,
+            version=envelope.protocol_version,
         )
     )
 

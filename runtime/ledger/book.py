@@ -34,6 +34,11 @@ class Pen(Protocol):
     failing: str | None
 
     @property
+    def waiting(self) -> int:
+        """See ``Writer``."""
+        ...
+
+    @property
     def full(self) -> bool:
         """See ``Writer``."""
         ...
@@ -68,6 +73,13 @@ class Book:
     def failing(self) -> str | None:
         """Why entries cannot be written right now."""
         return None if self._writer is None else self._writer.failing
+
+    def gauges(self) -> dict[str, Callable[[], int]]:
+        """How the writer is doing, as numbers to be asked for."""
+        return {
+            "ledger_waiting": lambda: 0 if self._writer is None else self._writer.waiting,
+            "ledger_failing": lambda: int(self.failing is not None),
+        }
 
     @property
     def pen(self) -> Pen | None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.call import Call
 from meshplan.runtime.record import Attempt
-from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.targets import Trace
 from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.ledger.inputs import kept, read_arguments
 
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST: Final = 256
 """Characters of a name that a caller made up."""
 
@@ -84,7 +80,7 @@ def _said(attempt: Attempt, call: Call, trace: Trace) -> Entry:
         decision=attempt.decision,
         call=attempt.call,
         parent=attempt.parent,
-        trace=trace_id(call.params),
+        trace=attempt.trace,
         plan=attempt.plan,
         endpoint=_short(attempt.endpoint),
         principal=attempt.principal,
@@ -114,16 +110,6 @@ def _who(subjects: frozenset[str]) -> tuple[str | None, str | None, str | None, 
         ",".join(named.get(kind, ())) or None for kind in ("user", "team", "agent", "application")
     )
     return user, teams, agent, application
-
-
-def trace_id(params: Mapping[str, Any]) -> str | None:
-    """The trace that a request belongs to, where its ``_meta.traceparent`` says so (W3C Trace Context 3.2)."""
-    meta = params.get("_meta")
-    if meta is None:
-        return None
-    parent = (members(meta) or {}).get("traceparent")
-    found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) else None
-    return found[1] if found else None
 
 
 class Inputs:

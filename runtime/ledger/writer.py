@@ -63,9 +63,14 @@ class Writer:
         self._thread.start()
 
     @property
+    def waiting(self) -> int:
+        """Entries that are not on the disk yet."""
+        return len(self._queue) + self._held
+
+    @property
     def full(self) -> bool:
         """Whether entries wait that a call should wait for, or be refused."""
-        return len(self._queue) + self._held >= self._capacity
+        return self.waiting >= self._capacity
 
     def put(self, entry: Entry) -> None:
         """Hand over one entry; those of calls that were let in are always taken."""

@@ -32,6 +32,8 @@ from meshplan.runtime.supervisor.pages import take
 from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
+from meshplan.runtime.telemetry.gathered import Gathered
+from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import UpstreamPool, open_upstreams
 from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRefusal
 from meshplan.runtime.upstream.remote import kept_apart
@@ -52,6 +54,7 @@ class Keeper:
     ) -> None:
         self._setup, self._active, self._upstreams = setup, active, upstreams
         self._status, self._drift, self._used, self._book = status, drift, Used(), book
+        self.gathered = Gathered(Telemetry(active, book.gauges()))
         self.members = Members(setup.folder, active, upstreams, prepared_by(book.prepare, setup.admin.prepare))
         self._announced = False
 
@@ -68,6 +71,7 @@ class Keeper:
                 await peer.run()
             finally:
                 self.members.leave(peer)
+                self.gathered.leave(peer)
 
     def _hear(self, name: str, arguments: Any) -> None:
         if name == "due":
@@ -86,6 +90,8 @@ class Keeper:
                 return await self._used.take(arguments[0], arguments[1])
             case "ledger":
                 return await take(self._book, arguments)
+            case "telemetry":
+                return self.gathered.take(incoming.peer, arguments)
             case "status":
                 return await self.page()
             case "hello":
@@ -203,7 +209,8 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             store, channel, put = setup.source.store, setup.source.channel, keeper.members.put
             tasks.start_soon(Follower(store, channel, active, upstreams, desired, say, put=put).run)
         tasks.start_soon(drift.run, upstreams)
-        tasks.start_soon(setup.admin.serve, AdminFront(active, keeper, setup.admin), active)
+        tasks.start_soon(setup.admin.serve, AdminFront(active, keeper, setup.admin, keeper.gathered), active)
+        tasks.start_soon(keeper.gathered.run)
         yield keeper
         tasks.cancel_scope.cancel()
 

@@ -29,6 +29,11 @@ class Pages:
         self._wake, self._hurry = anyio.Event(), anyio.Event()
 
     @property
+    def waiting(self) -> int:
+        """See ``book.Pen``."""
+        return len(self._waiting)
+
+    @property
     def full(self) -> bool:
         """See ``book.Pen``."""
         return len(self._waiting) >= CAPACITY

@@ -35,6 +35,8 @@ from meshplan.runtime.supervisor.pages import Pages
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import connected, listen_at
+from meshplan.runtime.telemetry.gathered import EVERY
+from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.runtime.upstream.remote import WorkerUpstreams
 from meshplan.schemas.bundle import PlanRefusedError
@@ -169,6 +171,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         if setup.snapshot is not None:
             await duty.serve(setup.snapshot)
         fellows = Fellows(setup, name, setup.sealer(), lot)
+        telemetry = Telemetry(active, book.gauges())
         invoker = Invoker(
             active,
             upstreams,
@@ -178,10 +181,13 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             drift=drift,
             ledger=book,
             used=KeeperUsed(keeper),
+            telemetry=telemetry,
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)
         sessions = Sessions(worker=name, locator=fellows)
+        telemetry.gauges["sessions"] = lambda: len(sessions)
+        tasks.start_soon(_report, telemetry, keeper)
         status = KeeperStatus(keeper, active)
         front = HttpFront(desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers))
         door = await listen_at(setup.worker(name))
@@ -189,8 +195,23 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         if await _greet(keeper, name, active, duty):
             code = await serve_http(front, listener, active, _quiet)
             await pages.drain()
+            await _tell(telemetry, keeper)
         tasks.cancel_scope.cancel()
     return code
+
+
+async def _report(telemetry: Telemetry, keeper: Peer) -> None:
+    """Tell the keeper what was seen, again and again, until cancelled."""
+    while True:
+        await anyio.sleep(EVERY)
+        await _tell(telemetry, keeper)
+
+
+async def _tell(telemetry: Telemetry, keeper: Peer) -> None:
+    try:
+        await keeper.call("telemetry", telemetry.drain())
+    except (LinkLostError, RefusalError):
+        return
 
 
 async def _greet(keeper: Peer, name: str, active: Active, duty: Duty) -> bool:

@@ -17,6 +17,7 @@ from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
+from meshplan.runtime.telemetry.telemetry import Telemetry
 
 MODERN = "2026-07-28"
 ACCEPT = "application/json, text/event-stream"
@@ -51,6 +52,7 @@ class Site:
     port: int = 0
     client: httpx2.AsyncClient | None = None
     numbers: int = field(default=0)
+    telemetry: object = None
 
     def url(self, endpoint="dev"):
         return f"http://127.0.0.1:{self.port}/mcp/{endpoint}"
@@ -109,17 +111,18 @@ def events(text):
 
 
 @asynccontextmanager
-async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, drift=None):
+async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, drift=None, tracer=None):
     """Serve a bundle (or nothing at all) with these upstreams."""
     active, attempts = active or Active(), []
     if bundle is not None:
         active.swap(Snapshot(bundle, seq))
     async with open_lot() as lot, anyio.create_task_group() as group:
-        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot, drift=drift))
+        telemetry = Telemetry(active, tracer=tracer)
+        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot, drift=drift, telemetry=telemetry))
         front = HttpFront(desk, Status(active, upstreams, Desired(), drift), Binding("127.0.0.1", 0), local_secret)
         group.start_soon(desk.background.run)
         async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
-            yield Site(front, active, upstreams, attempts, port, client)
+            yield Site(front, active, upstreams, attempts, port, client, telemetry=telemetry)
             active.close()
             await front.verifier.issuers.aclose()
         group.cancel_scope.cancel()

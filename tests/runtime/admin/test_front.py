@@ -7,6 +7,7 @@ import sys
 import httpx2
 import pytest
 from plans import publish, simple
+from processes import serving
 
 from meshplan.schemas.bundle import pack
 
@@ -21,7 +22,7 @@ def plan(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_status_moves_there_and_health_stays(plan, serving, workers):
+def test_the_status_moves_there_and_health_stays(plan, workers):
     with serving("--plan", plan, "--workers", workers) as found:
         status = httpx2.get(f"{found.admin}/status")
         assert (status.json()["ready"], status.json()["endpoints"]) == (True, ["dev"])
@@ -33,7 +34,7 @@ def test_the_status_moves_there_and_health_stays(plan, serving, workers):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-def test_only_get_is_answered(plan, serving, method):
+def test_only_get_is_answered(plan, method):
     with serving("--plan", plan) as found:
         answer = httpx2.request(method, f"{found.admin}/status")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
@@ -48,7 +49,7 @@ def test_only_get_is_answered(plan, serving, method):
         ({"forwarded": "for=10.0.0.1"}, 403),
     ],
 )
-def test_nobody_comes_from_elsewhere(plan, serving, headers, status):
+def test_nobody_comes_from_elsewhere(plan, headers, status):
     with serving("--plan", plan) as found:
         assert httpx2.get(f"{found.admin}/status", headers=headers).status_code == status
 
@@ -64,7 +65,7 @@ def test_an_address_in_use_is_said(plan, workers):
     assert done.stderr.startswith(f"the plan is refused (admin_listen): cannot listen on `{address}`")
 
 
-def test_a_plan_that_moves_it_waits_for_the_next_start(tmp_path, serving):
+def test_a_plan_that_moves_it_waits_for_the_next_start(tmp_path):
     draft = simple()
     draft.admin_listen = "127.0.0.1:0"
     publish(tmp_path, draft.bundle(), 1)

@@ -1,11 +1,9 @@
-"""A runtime as a process, with its pages for operators on a port of their own."""
+"""Runtimes as processes, with their pages for operators on a port of their own."""
 
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import pytest
 
 
 @dataclass
@@ -16,7 +14,7 @@ class Running:
 
 
 @contextmanager
-def _serving(*args, cwd=None, env=None):
+def serving(*args, cwd=None, env=None):
     command = [sys.executable, "-m", "meshplan.runtime", "serve", "--listen", "127.0.0.1:0", *map(str, args)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=cwd, env=env) as process:
         try:
@@ -29,9 +27,3 @@ def _serving(*args, cwd=None, env=None):
         finally:
             process.terminate()
             process.wait(30)
-
-
-@pytest.fixture
-def serving():
-    """Starts `serve` with these arguments, and yields once it serves."""
-    return _serving

@@ -1,0 +1,1 @@
+"""What the runtime shows of itself: counts and latencies, calls under way, and spans for whoever collects them."""
