@@ -1,6 +1,6 @@
 """What counting costs a call, beside what a call costs: CPU microseconds, measured in turns in the same run.
 
-    python bench/telemetry.py
+python bench/telemetry.py
 """
 
 import sys
