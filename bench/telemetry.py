@@ -25,11 +25,11 @@ from meshplan.schemas.decide import Principal
 ROUNDS, CALLS = 7, 4000
 
 
-def nobody(_attempt):
+def nobody(_attempt: Attempt) -> None:
     """Records nothing."""
 
 
-async def main():
+async def main() -> None:
     active = Active()
     active.swap(Snapshot(simple().bundle()))
     digest = next(key.sha256 for key in active.snapshot.plan.identity.keys.values())
