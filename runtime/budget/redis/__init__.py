@@ -1,0 +1,1 @@
+"""Counters that several runtimes share, in a Redis or Valkey."""
