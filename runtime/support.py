@@ -11,6 +11,7 @@ from meshplan.schemas.plan import (
     Passthrough,
     PerUserAuth,
     Plan,
+    Plugin,
     Search,
     Server,
     StdioTransport,
@@ -24,7 +25,7 @@ def unsupported(plan: Plan) -> str | None:
 
 def _parts(plan: Plan) -> Iterator[str]:
     for name, endpoint in plan.endpoints.items():
-        if not isinstance(endpoint.strategy, Passthrough | Search):
+        if not isinstance(endpoint.strategy, Passthrough | Plugin | Search):
             yield f"the strategy `{endpoint.strategy.kind}` of `{name}`"
     for name, server in plan.servers.items():
         yield from (f"{part} of server `{name}`" for part in _server(server))
