@@ -35,7 +35,6 @@ def _parts(plan: Plan) -> Iterator[str]:
         "workflows": plan.workflows,
         "prices": plan.prices,
         "budgets": plan.budgets,
-        "runtime.private_networks": settings.private_networks,
         "runtime.counters": settings.counters,
         "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,
         "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,

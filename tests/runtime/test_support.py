@@ -83,7 +83,6 @@ REFUSED = {
     "Plan.workflows": {"workflows": {"w": Workflow.model_construct()}},
     "Plan.prices": {"prices": {"p": Price.model_construct()}},
     "Plan.budgets": {"budgets": {"b": Budget.model_construct()}},
-    "Settings.private_networks": {"runtime": {"private_networks": ("10.0.0.0/8",)}},
     "Settings.counters": {"runtime": {"counters": p.Counters(redis=SECRET, fail="closed")}},
     "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),

@@ -27,6 +27,8 @@ WAIT: Final = 30
 PAUSE: Final = 0.25
 """After a failure nobody tries again for so many seconds."""
 
+REMEMBERED: Final = 8192
+"""Decisions whose settling is known to have been done."""
 PATIENCE: Final = 2.0
 """Seconds that a call waits while runtimes say what they spent."""
 
@@ -58,7 +60,7 @@ class RedisCounters:
         self._doubt, self._open, self._under_way = True, False, 0
         self._joining, self._idle = anyio.Lock(), anyio.Event()
         self._again_at = 0.0
-        self._outstanding: set[str] = set()
+        self._settled: dict[str, None] = {}
         self.error: str | None = "not connected yet"
 
     @property
@@ -75,16 +77,18 @@ class RedisCounters:
         except CountersUnavailableError:
             if not self._alone:
                 raise
-            return self._reserve_alone(decision, charges)
+            return self._reserve_alone(charges)
         if isinstance(found, Granted):
-            self._note(decision, charges, found)
+            self._note(charges, found)
         return found
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
         """See ``port.Counters``."""
-        if decision not in self._outstanding:
+        if decision in self._settled:
             return
-        self._outstanding.discard(decision)
+        self._settled[decision] = None
+        if len(self._settled) > REMEMBERED:
+            del self._settled[next(iter(self._settled))]
         changed: list[tuple[Charge, int, int]] = []
         for charge, start, came_to in zip(charges, granted.buckets, actual, strict=True):
             if came_to != charge.amount:
@@ -101,17 +105,15 @@ class RedisCounters:
         """See ``port.Counters``."""
         return (await self._asked(lua.READ, charges)).standings
 
-    def _note(self, decision: str, charges: Sequence[Charge], granted: Granted) -> None:
-        self._outstanding.add(decision)
+    def _note(self, charges: Sequence[Charge], granted: Granted) -> None:
         for charge, start, standing in zip(charges, granted.buckets, granted.standings, strict=True):
             self._mirror.add(charge.counter, start, charge.amount)
             if charge.window in ("day", "month"):
                 self._mirror.see(charge.counter, start, standing.used)
 
-    def _reserve_alone(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
+    def _reserve_alone(self, charges: Sequence[Charge]) -> Granted | Exceeded:
         found = answers.alone(charges, self._mirror, int(time.time()), len(self._alive))
         if isinstance(found, Granted):
-            self._outstanding.add(decision)
             for charge, start in zip(charges, found.buckets, strict=True):
                 self._mirror.add(charge.counter, start, charge.amount)
                 self._mirror.grant_alone(charge.counter, start, charge.amount)

@@ -103,8 +103,6 @@ async def test_what_is_settled_is_settled_once(server):
         for _ in range(3):
             await mesh.settle("d", [charge], granted, [30])
         assert await used(mesh) == 30
-        await mesh.settle("unknown", [charge], granted, [0])
-        assert await used(mesh) == 30
         over = await mesh.reserve("e", [charge])
         await mesh.settle("e", [charge], over, [2000])
         assert await used(mesh) == 2030
