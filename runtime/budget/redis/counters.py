@@ -72,6 +72,7 @@ class RedisCounters:
 
     async def reserve(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """See ``port.Counters``."""
+        self._settled.pop(decision, None)
         try:
             found = await self._asked(lua.RESERVE, charges)
         except CountersUnavailableError:
