@@ -23,7 +23,7 @@ CHILD, CREDENTIALS, INDEX = "runtime/upstream/child.py", "runtime/upstream/crede
 ENFORCED = {
     "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py",
     "Settings": "runtime/app.py runtime/front/guard.py runtime/identity/door.py runtime/rounds.py runtime/front/http.py "
-    "runtime/ledger/book.py",
+    "runtime/ledger/book.py runtime/reload.py",
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
     "Ledger": "runtime/ledger/book.py",
     "Identity": f"{PRINCIPAL} {DECIDE}",
