@@ -19,6 +19,8 @@ from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.admin.port import AdminPort
+from meshplan.runtime.budget.cashier import Cashier
+from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
@@ -73,6 +75,7 @@ class Running:
     desk: Desk
     drift: DriftWatch
     telemetry: Telemetry
+    counters: Embedded
 
 
 @asynccontextmanager
@@ -80,7 +83,8 @@ async def running(source: Source, say: Say, admin: AdminPort | None = None) -> A
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
-    drift, book = DriftWatch(active, say), Book(source.root, active, say)
+    counters = Embedded()
+    drift, book = DriftWatch(active, say), Book(source.root, active, say, on_spent=counters.seed)
     prepare = prepared_by(book.prepare, *([] if admin is None else [admin.prepare]))
 
     def on_list_changed(server: str, method: str) -> None:
@@ -102,14 +106,21 @@ async def running(source: Source, say: Say, admin: AdminPort | None = None) -> A
             tasks.start_soon(follower.run)
         sealer = Sealer(Secrets(source.root))
         telemetry = Telemetry(active, book.gauges())
-        record = log_to(say)
         invoker = Invoker(
-            active, upstreams, record, sealer=sealer, lot=lot, drift=drift, ledger=book, telemetry=telemetry
+            active,
+            upstreams,
+            log_to(say),
+            sealer=sealer,
+            lot=lot,
+            drift=drift,
+            ledger=book,
+            telemetry=telemetry,
+            cashier=Cashier(counters, say),
         )
         tasks.start_soon(drift.run, upstreams)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
-        yield Running(active, upstreams, desired, desk, drift, telemetry)
+        yield Running(active, upstreams, desired, desk, drift, telemetry, counters)
         tasks.cancel_scope.cancel()
 
 
@@ -149,7 +160,7 @@ async def serve(
         secret = local_secret(source.root) if local else None
         with _bound(wanted) as (listener, binding):
             issuers = Issuers()
-            status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers)
+            status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers, parts.counters)
             front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)

@@ -29,6 +29,9 @@ Result = dict[str, Any] | bytes
 Hold = Callable[[Upstream, str, str, float], Awaitable[None]]
 """Takes what an allowed subscription is for: the upstream, its URI of the resource, its server's name, and seconds."""
 
+OnLimits = Callable[[Mapping[str, str]], None]
+"""Gets headers that say what is left of the caller's budgets."""
+
 _MESH_KEYS = frozenset(
     {
         PROTOCOL_VERSION_META_KEY,
@@ -53,7 +56,7 @@ class Call:
     notifications that belong to this request. ``session`` is the caller's session with us, and ``ask`` asks the client
     in it; clients without sessions are asked by a result. ``id`` is shared by the rounds of one call, and ``parent`` is
     the attempt (its decision) that made this call to answer its own. ``request_id`` and ``version`` are what the client's
-    message says of itself (JSON-RPC, MCP).
+    message says of itself (JSON-RPC, MCP). ``on_limits`` gets HTTP headers.
     """
 
     endpoint: str
@@ -75,6 +78,7 @@ class Call:
     parent: str | None = None
     request_id: str | int | None = None
     version: str | None = None
+    on_limits: OnLimits | None = None
 
     @property
     def legacy(self) -> bool:

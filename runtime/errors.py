@@ -20,6 +20,8 @@ OVERLOADED = -31004
 CLIENT_CANNOT_ANSWER = -31005
 NOT_READY = -31006
 QUARANTINED = -31007
+RATE_LIMITED = -31008
+OVER_BUDGET = -31009
 
 Outcome = Literal[
     "ok",
@@ -46,6 +48,8 @@ OUTCOME_BY_CODE: dict[int, Outcome] = {
     OVERLOADED: "overloaded",
     NOT_READY: "denied",
     QUARANTINED: "quarantined",
+    RATE_LIMITED: "rate_limited",
+    OVER_BUDGET: "over_budget",
 }
 """The outcome that an error of our own stands for; any other is ``invalid``."""
 
@@ -136,8 +140,24 @@ def upstream_overloaded(server: str, limit: int) -> RpcError:
     return RpcError(OVERLOADED, f"server `{server}` has {limit} calls under way, and more wait", data)
 
 
+def budget_exceeded(name: str, unit: str, window: str, retry_after: int | None, *, rate: bool) -> RpcError:
+    """A budget that the caller is in has no room; ``retry_after`` is in seconds, ``None``: it never will have.
+
+    ``rate``: it bounds how fast calls come, and not how much is spent.
+    """
+    code, reason = (RATE_LIMITED, "rate_limited") if rate else (OVER_BUDGET, "over_budget")
+    data = {"reason": reason, "budget": name, "unit": unit, "window": window}
+    if retry_after is None:
+        return RpcError(code, f"one call is more than all of the budget `{name}`", data)
+    message = f"the budget `{name}` has no room for this call within this {window}"
+    return RpcError(code, message, {**data, "retry_after": retry_after})
+
+
 def refusal_headers(error: RpcError) -> dict[str, str]:
     """``Retry-After`` (RFC 9110 10.2.3) where coming back helps."""
+    if error.code in (RATE_LIMITED, OVER_BUDGET):
+        seconds = error.data.get("retry_after")
+        return {} if seconds is None else {"retry-after": str(seconds)}
     return {"retry-after": "1"} if error.code == OVERLOADED else {}
 
 

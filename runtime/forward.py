@@ -8,6 +8,7 @@ from functools import partial
 
 from meshplan.runtime import passed
 from meshplan.runtime.active import Upstreams
+from meshplan.runtime.budget.cashier import Cashier
 from meshplan.runtime.call import Call, Result
 from meshplan.runtime.crowd import Crowd
 from meshplan.runtime.errors import (
@@ -40,11 +41,22 @@ from meshplan.schemas.plan import Retry
 class Forwarder:
     """Sends what was decided, one request at a time in the turns of ``crowd``."""
 
-    def __init__(self, upstreams: Upstreams, journal: Journal, rounds: Rounds, tasks: Tasks, crowd: Crowd) -> None:
+    def __init__(
+        self, upstreams: Upstreams, journal: Journal, rounds: Rounds, tasks: Tasks, crowd: Crowd, cashier: Cashier
+    ) -> None:
         self._upstreams, self._journal, self._crowd = upstreams, journal, crowd
-        self._rounds, self._tasks = rounds, tasks
+        self._rounds, self._tasks, self._cashier = rounds, tasks, cashier
 
     async def forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
+        """Send it, and charge what it owes."""
+        tariff = view.snapshot.tariff
+        terms = tariff.terms(call.method, trace.capability, view.principal)
+        if terms is None:
+            return await self._in_turn(view, call, target, trace)
+        send = partial(self._in_turn, view, call, target, trace)
+        return await self._cashier.pay(tariff, terms, call, target, trace, send)
+
+    async def _in_turn(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         """Send it in its turn: a server that is slow or frozen holds up only those who call it."""
         line, limit = self._crowd.line(target.server), view.snapshot.plan.runtime.limits.concurrency_per_upstream
         if not line.enter(limit):
@@ -64,6 +76,8 @@ class Forwarder:
         result = await self._exchange(view, call, target, trace, request)
         if result is None:
             return {}, "ok"
+        if trace.bill is not None and trace.bill.count is not None:
+            trace.bill.count(result)
         if self._journal.keeps:
             trace.received_bytes = size_of(result)
         return await self._outward(view, call, target, trace, result, tasks=tasks)
@@ -85,9 +99,13 @@ class Forwarder:
             request = replace(
                 request,
                 repeatable=_repeatable(view, call, trace, retry),
-                before_retry=partial(self._rounds.check_again, call, target),
+                before_retry=partial(self._once_more, call, target, trace),
             )
         return request
+
+    def _once_more(self, call: Call, target: Target, trace: Trace) -> None:
+        self._rounds.check_again(call, target)
+        trace.sends += 1
 
     async def _exchange(
         self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest
@@ -108,8 +126,10 @@ class Forwarder:
         except UpstreamTimeout:
             raise timed_out(target.server, target.timeout) from None
         except UpstreamUnavailable as error:
+            trace.reached = error.sent
             raise unavailable(target.server, error.reason, error.retry_after) from None
         except KeyError:
+            trace.reached = False
             raise unavailable(target.server, "it is being replaced") from None
         except UpstreamFailure as error:
             raise unavailable(target.server, str(error)) from None

@@ -9,6 +9,8 @@ from anyio import get_cancelled_exc_class
 
 from meshplan.runtime import lists
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.budget.cashier import Cashier
+from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.call import Call, Result
 from meshplan.runtime.crowd import Crowd
 from meshplan.runtime.drift import DriftWatch
@@ -49,13 +51,15 @@ class Invoker:
         ledger: Ledger | None = None,
         used: Once | None = None,
         telemetry: Telemetry | None = None,
+        cashier: Cashier | None = None,
     ) -> None:
         sealer = sealer or Sealer()
         self._active, self._upstreams = active, upstreams
         self._journal, self._resolver = Journal(active, record, ledger, telemetry), Resolver(active, drift)
         self._tasks, self._crowd = Tasks(sealer), Crowd()
         rounds = Rounds(self._resolver.again, sealer, lot, used=used)
-        self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd)
+        cashier = cashier or Cashier(Embedded())
+        self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd, cashier)
         self._outer = Outer(self._take, self._journal, self._crowd)
 
     async def invoke(self, call: Call) -> Result:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from meshplan.runtime.budget.tariff import Tariff
 from meshplan.runtime.index import EndpointIndex, build_index
 from meshplan.runtime.pages import Pages, paginate
 from meshplan.runtime.principal import Keyring
@@ -35,6 +36,7 @@ class Snapshot:
         self.plan, self.digest, self.seq = plan, bundle.digest, seq
         self.keyring = Keyring(plan.identity)
         self.endpoints = {name: build_index(plan, bundle.definitions, name) for name in plan.endpoints}
+        self.tariff = Tariff(plan)
         self._decider = Decider(plan)
         self._standing = lru_cache(_CACHED)(self._decider.standing)
         self._visible = lru_cache(_CACHED)(self._find_visible)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from meshplan.runtime.active import Active, Upstreams
+from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.report import standing
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.identity.issuers import Issuers
 
@@ -41,6 +43,7 @@ class Status:
     desired: Desired
     drift: DriftWatch | None = None
     issuers: Issuers = field(default_factory=Issuers)
+    counters: Embedded | None = None
 
     @property
     def ready(self) -> bool:
@@ -62,6 +65,9 @@ class Status:
             "desired": {"plan": self.desired.digest, "seq": self.desired.seq} if self.desired.digest else None,
             "refused": self.desired.refused,
             "endpoints": sorted(snapshot.endpoints) if snapshot else [],
+            "budgets": {}
+            if snapshot is None or self.counters is None
+            else standing(snapshot.plan, self.counters.sums()),
             "drift": self.drift.report() if self.drift else {},
             "issuers": self._issuers(),
             "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},

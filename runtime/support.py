@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from meshplan.schemas.budgets import is_cap
 from meshplan.schemas.plan import (
+    Budget,
     ExchangeAuth,
     HttpTransport,
     OpenApiTransport,
@@ -29,18 +32,27 @@ def _parts(plan: Plan) -> Iterator[str]:
             yield f"the strategy `{endpoint.strategy.kind}` of `{name}`"
     for name, server in plan.servers.items():
         yield from (f"{part} of server `{name}`" for part in _server(server))
+    yield from (f"the budget `{name}`{why}" for name, budget in plan.budgets.items() if (why := _budget(plan, budget)))
     settings = plan.runtime
     asked = {
         "bindings": plan.bindings,
         "workflows": plan.workflows,
-        "prices": plan.prices,
-        "budgets": plan.budgets,
         "runtime.counters": settings.counters,
         "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,
         "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,
         "runtime.ledger.results": settings.ledger is not None and settings.ledger.results,
     }
     yield from (f"`{name}`" for name, value in asked.items() if value)
+
+
+def _budget(plan: Plan, budget: Budget) -> str | None:
+    try:
+        ZoneInfo(budget.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f": the time zone `{budget.zone}` is not known on this machine"
+    if is_cap(budget) and plan.runtime.ledger is None and plan.runtime.counters is None:
+        return " without `runtime.ledger`: a restart would forget what was spent"
+    return None
 
 
 def _server(server: Server) -> Iterator[str]:

@@ -27,7 +27,8 @@ class Trace:
 
     ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
     ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
-    seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``bill`` is what it owes, where that is anything.
+    seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``sends`` is how often it left, retries included,
+    and ``reached`` says whether the server may have it. ``bill`` is what it owes, where that is anything.
     """
 
     capability: str | None = None
@@ -48,6 +49,8 @@ class Trace:
     span: CallSpan | None = None
     code: int | None = None
     upstream_code: int | None = None
+    sends: int = 1
+    reached: bool = True
     bill: Bill | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:

@@ -9,6 +9,7 @@ from meshplan.schemas.decide import ANYONE, Principal
 from meshplan.schemas.spending import Budget, Price, Rate
 from meshplan.schemas.windows import Window
 
+_NANO = 1_000_000_000
 EVERYBODY = "*"
 """The scope of a budget that has one counter."""
 
@@ -69,6 +70,13 @@ def limits_rate(budget: Budget) -> bool:
 def is_cap(budget: Budget) -> bool:
     """Whether it must hold also over a crash: a refusing budget that is more than a rate limit."""
     return budget.on_exceed != "warn" and not limits_rate(budget)
+
+
+def money(nano: int) -> str:
+    """Billionths as a decimal number, exactly."""
+    whole, rest = divmod(abs(nano), _NANO)
+    sign = "-" if nano < 0 else ""
+    return f"{sign}{whole}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"
 
 
 class Tokens(NamedTuple):

@@ -69,16 +69,16 @@ class Counters(Protocol):
     async def reserve(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """Add all charges, or none: a binding one must leave its counter's sum at most at its limit.
 
-        ``decision`` is the id of the attempt. Raises ``CountersUnavailableError``; whatever may have been added then is
-        the backend's to undo, or to leave added.
+        ``decision`` is the id of the attempt. Raises ``CountersUnavailableError``. Where nobody hears the answer, also because
+        the task was cancelled, what may have been added is the backend's to take back, or to leave.
         """
         ...
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
         """Replace what was reserved by what it came to, in the bucket of the reservation, also above the limit.
 
-        Zeros release: nothing was sent. Once for each decision: a second time changes nothing. Never raises: what
-        cannot be settled now stays reserved, which is never too little.
+        Zeros release: nothing was sent. Once for each decision: a second time changes nothing. Not called where it
+        came to what was reserved. Never raises: what cannot be settled now stays reserved.
         """
         ...
 

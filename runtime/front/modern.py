@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from meshplan.runtime.active import Watcher
-from meshplan.runtime.call import Call, Result
+from meshplan.runtime.call import Call, OnLimits, Result
 from meshplan.runtime.errors import RpcError, invalid
 from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
@@ -54,6 +54,7 @@ async def answer(
     envelope: Envelope,
     write: Write,
     param_headers: Mapping[str, str] | None = None,
+    on_limits: OnLimits | None = None,
 ) -> Result:
     """Answer one request other than ``subscriptions/listen``; raises ``RpcError``."""
     if request.method == "server/discover":
@@ -77,6 +78,7 @@ async def answer(
             param_headers=param_headers,
             request_id=request.id,
             version=envelope.protocol_version,
+            on_limits=on_limits,
         )
     )
 

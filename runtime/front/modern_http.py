@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from meshplan.runtime.call import Result
-from meshplan.runtime.errors import INVALID_REQUEST, NOT_READY, OVERLOADED, UNAUTHENTICATED, RpcError, refusal_headers
+from meshplan.runtime.errors import (
+    INVALID_REQUEST,
+    NOT_READY,
+    OVER_BUDGET,
+    OVERLOADED,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    RpcError,
+    refusal_headers,
+)
 from meshplan.runtime.front import jsonrpc, modern
 from meshplan.runtime.front.asgi import JSON, Direct, Exchange, Receive, Send, respond, until_disconnect
 from meshplan.runtime.front.desk import Desk, Write
@@ -21,7 +30,7 @@ from meshplan.runtime.protocol import (
 from meshplan.runtime.shapes import members
 
 _JSON = JSON.encode("ascii")
-_OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, NOT_READY: 503}
+_OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, RATE_LIMITED: 429, OVER_BUDGET: 429, NOT_READY: 503}
 
 
 def status_of(error: RpcError) -> int:
@@ -88,31 +97,40 @@ async def _request(
     async def listen(write: Write) -> Result:
         return await modern.listen(desk, endpoint, caller, request, write)
 
+    limits: dict[str, str] = {}
+
     async def answer(write: Write) -> Result:
-        return await modern.answer(desk, endpoint, caller, request, envelope, write, headers)
+        return await modern.answer(desk, endpoint, caller, request, envelope, write, headers, limits.update)
 
     if request.method == modern.LISTEN:
-        await _exchange(request, listen, receive, send, streams=True)
+        await _exchange(request, listen, receive, send, limits, streams=True)
     elif direct is not None and not modern.streams(request):
-        await _at_once(request, answer, send, direct)
+        await _at_once(request, answer, send, direct, limits)
     else:
-        await _exchange(request, answer, receive, send, streams=modern.streams(request))
+        await _exchange(request, answer, receive, send, limits, streams=modern.streams(request))
 
 
 async def _at_once(
-    request: jsonrpc.Request, work: Callable[[Write], Awaitable[Result]], send: Send, direct: Direct
+    request: jsonrpc.Request,
+    work: Callable[[Write], Awaitable[Result]],
+    send: Send,
+    direct: Direct,
+    limits: dict[str, str],
 ) -> None:
     """Do the work of a request whose answer never becomes a stream; the server cancels it when the client leaves."""
     direct.cancel_when_gone()
     try:
         final = jsonrpc.result_text(request.id, await work(_nothing))
     except RpcError as error:
-        text, headers = jsonrpc.error_text(request.id, error), refusal_headers(error)
+        text, headers = jsonrpc.error_text(request.id, error), {**limits, **refusal_headers(error)}
         if error.code == UNAUTHENTICATED:
             headers = {**headers, "www-authenticate": CHALLENGE_INVALID}
         await respond(send, status_of(error), text, headers=headers)
     else:
-        direct.reply(200, _JSON, final)
+        if limits:
+            await respond(send, 200, final, headers=limits)
+        else:
+            direct.reply(200, _JSON, final)
 
 
 async def _nothing(message: bytes) -> None:
@@ -124,6 +142,7 @@ async def _exchange(
     work: Callable[[Write], Awaitable[Result]],
     receive: Receive,
     send: Send,
+    limits: dict[str, str],
     *,
     streams: bool,
 ) -> None:
@@ -145,6 +164,7 @@ async def _exchange(
             exchange.add(refusal_headers(error))
             if error.code == UNAUTHENTICATED:
                 exchange.add({"www-authenticate": CHALLENGE_INVALID})
+        exchange.add(limits)
         await exchange.finish(status, final)
         group.cancel_scope.cancel()
 

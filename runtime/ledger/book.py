@@ -18,7 +18,9 @@ from meshplan.runtime.ledger.writer import Writer
 from meshplan.runtime.record import Attempt, Say
 from meshplan.runtime.targets import Target, Trace
 from meshplan.schemas.bundle import PlanRefusedError
+from meshplan.schemas.ledger.book import UnreadableError, open_chains
 from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.spent import Sums, all_spent
 from meshplan.schemas.plan import Ledger as Settings
 from meshplan.schemas.plan import Plan
 
@@ -63,8 +65,17 @@ class Pen(Protocol):
 class Book:
     """Writes to the newest plan's ledger, if it has one; what is under way ends in the ledger where it began."""
 
-    def __init__(self, root: Path, active: Active, say: Say, open_writer: Callable[[Path, Say], Pen] = Writer) -> None:
+    def __init__(
+        self,
+        root: Path,
+        active: Active,
+        say: Say,
+        open_writer: Callable[[Path, Say], Pen] = Writer,
+        on_spent: Callable[[Sums], None] | None = None,
+    ) -> None:
+        """``on_spent`` hears what the ledger says was spent, when it is opened."""
         self._root, self._active, self._say, self._open = root, active, say, open_writer
+        self._on_spent = on_spent
         self._writer: Pen | None = None
         self._path: Path | None = None
         self._inputs: Inputs | None = None
@@ -97,8 +108,14 @@ class Book:
         if self._writer is None:
             try:
                 self._writer, self._path = self._open(path, self._say), path
-            except LedgerError as error:
+                self._tell_spent(path)
+            except (LedgerError, UnreadableError) as error:
                 raise PlanRefusedError("ledger", str(error)) from None
+
+    def _tell_spent(self, path: Path) -> None:
+        if self._on_spent is not None:
+            with open_chains(path) as chains:
+                self._on_spent(all_spent(chains, self._active.now))
 
     def close(self) -> None:
         """Write what waits."""

@@ -20,6 +20,7 @@ import anyio.to_thread
 from meshplan.runtime.active import Active
 from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.app import announce, announcement, closing
+from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.ledger.book import Book
@@ -27,6 +28,7 @@ from meshplan.runtime.record import Say, say_to
 from meshplan.runtime.reload import Follower, prepared_by
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.supervisor import carried
+from meshplan.runtime.supervisor.counters import Till
 from meshplan.runtime.supervisor.members import Members
 from meshplan.runtime.supervisor.pages import take
 from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
@@ -50,9 +52,16 @@ class Keeper:
     """Answers the workers; ``members`` are those that are here."""
 
     def __init__(
-        self, setup: Setup, active: Active, upstreams: UpstreamPool, status: Status, drift: DriftWatch, book: Book
+        self,
+        setup: Setup,
+        active: Active,
+        upstreams: UpstreamPool,
+        status: Status,
+        drift: DriftWatch,
+        book: Book,
+        counters: Embedded,
     ) -> None:
-        self._setup, self._active, self._upstreams = setup, active, upstreams
+        self._setup, self._active, self._upstreams, self._till = setup, active, upstreams, Till(counters)
         self._status, self._drift, self._used, self._book = status, drift, Used(), book
         self.gathered = Gathered(Telemetry(active, book.gauges()))
         self.members = Members(setup.folder, active, upstreams, prepared_by(book.prepare, setup.admin.prepare))
@@ -74,7 +83,9 @@ class Keeper:
                 self.gathered.leave(peer)
 
     def _hear(self, name: str, arguments: Any) -> None:
-        if name == "due":
+        if name in ("settle", "unreserve"):
+            self._till.hear(name, arguments)
+        elif name == "due":
             self._drift.due(arguments)
         elif name == "forget":
             issuer, subject = arguments[0]
@@ -88,6 +99,8 @@ class Keeper:
                 return await self._subscribe(arguments, incoming)
             case "used":
                 return await self._used.take(arguments[0], arguments[1])
+            case "reserve" | "standings":
+                return await self._till.answer(name, arguments)
             case "ledger":
                 return await take(self._book, arguments)
             case "telemetry":
@@ -190,14 +203,16 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             tell("changed", [server, method])
 
     root, issuers = setup.source.root, Issuers()
-    book = Book(root, active, say)
+    counters = Embedded()
+    book = Book(root, active, say, on_spent=counters.seed)
     async with (
         closing(book),
         open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):
-        keeper = Keeper(setup, active, upstreams, Status(active, upstreams, desired, drift, issuers), drift, book)
+        status = Status(active, upstreams, desired, drift, issuers, counters)
+        keeper = Keeper(setup, active, upstreams, status, drift, book, counters)
         members.append(keeper.members)
         if setup.snapshot is not None:
             plan = setup.snapshot.plan

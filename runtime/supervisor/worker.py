@@ -16,6 +16,7 @@ import anyio.to_thread
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active
 from meshplan.runtime.app import serve_http
+from meshplan.runtime.budget.cashier import Cashier
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.http import HttpFront
@@ -29,6 +30,7 @@ from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor import carried
+from meshplan.runtime.supervisor.counters import KeeperCounters
 from meshplan.runtime.supervisor.fellows import Door, Fellows
 from meshplan.runtime.supervisor.keeper import follow_supervisor
 from meshplan.runtime.supervisor.pages import Pages
@@ -182,6 +184,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             ledger=book,
             used=KeeperUsed(keeper),
             telemetry=telemetry,
+            cashier=Cashier(KeeperCounters(keeper), say),
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)

@@ -13,6 +13,7 @@ from meshplan.schemas.bundle import Bundle, seal
 from meshplan.schemas.capability import IDENTIFYING_FIELD, CapabilityKey
 from meshplan.schemas.plan import (
     Access,
+    Budget,
     Capability,
     Endpoint,
     Grant,
@@ -25,6 +26,7 @@ from meshplan.schemas.plan import (
     Offer,
     Passthrough,
     Plan,
+    Price,
     Rule,
     Server,
     Settings,
@@ -170,6 +172,26 @@ def recorded(draft, **settings):
     runtime = bundle.plan.runtime.model_copy(update={"ledger": ledger})
     plan = bundle.plan.model_copy(update={"runtime": runtime})
     return seal(plan, bundle.definitions, bundle.source_map)
+
+
+def budget(amount, unit="calls", window="month", **more):
+    """A budget for the whole mesh, counted as `cap`; money is in billionths of a usd."""
+    plain = {"of": None, "each": None, "covers": None, "zone": "UTC", "on_exceed": "deny", "max_wait_ms": 0}
+    currency = "usd" if unit == "money" else None
+    plain |= {"unit": unit, "currency": currency, "amount": amount, "window": window, "warn_at_percent": None}
+    return Budget(**plain | {"counted_as": "cap"} | more)
+
+
+def price(per_call=0, **more):
+    """What a call costs, in billionths of a usd."""
+    plain = {"currency": "usd", "per_call_nano": per_call, "input": None, "output": None, "usage": None}
+    return Price(**plain | {"max_nano": None, "max_tokens": None} | more)
+
+
+def spending(bundle, budgets=None, prices=None):
+    """The plan with these budgets and prices."""
+    changed = bundle.plan.model_copy(update={"budgets": budgets or {}, "prices": prices or {}})
+    return seal(changed, bundle.definitions, bundle.source_map)
 
 
 def publish(store, bundle, seq, *, channel="main"):

@@ -12,7 +12,6 @@ from plans import simple
 from meshplan.runtime.support import unsupported
 from meshplan.schemas import plan as p
 from meshplan.schemas.orchestration import Binding, Workflow
-from meshplan.schemas.spending import Budget, Price
 
 ROOT = Path(__file__).parents[2]
 SECRET = p.FromEnv(name="X")
@@ -21,7 +20,7 @@ SECRET = p.FromEnv(name="X")
 PRINCIPAL, DECIDE, GRANTS = "runtime/principal.py", "schemas/decide.py", "runtime/upstream/grants.py"
 CHILD, CREDENTIALS, INDEX = "runtime/upstream/child.py", "runtime/upstream/credentials.py", "runtime/index.py"
 ENFORCED = {
-    "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py",
+    "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py runtime/budget/tariff.py",
     "Settings": "runtime/app.py runtime/front/guard.py runtime/identity/door.py runtime/rounds.py runtime/front/http.py "
     "runtime/ledger/book.py runtime/reload.py",
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
@@ -40,7 +39,10 @@ ENFORCED = {
     "Offer": "schemas/surface.py",
     "Capability": f"{INDEX} runtime/drift.py runtime/forward.py",
     "Server": f"{INDEX} runtime/forward.py runtime/resolver.py runtime/rounds.py runtime/upstream/pool.py",
-    "Retry": "runtime/upstream/resilience.py runtime/forward.py",
+    "Retry": "runtime/upstream/resilience.py runtime/forward.py runtime/budget/tariff.py",
+    "Budget": "schemas/budgets.py runtime/budget/tariff.py runtime/budget/cashier.py runtime/budget/warnings.py",
+    "Price": "schemas/budgets.py runtime/budget/tariff.py",
+    "Rate": "schemas/budgets.py",
     "Breaker": "runtime/upstream/breaker.py",
     "HttpTransport": f"{CREDENTIALS} runtime/upstream/pool.py runtime/upstream/session.py",
     "OpenApiTransport": f"{CREDENTIALS} runtime/upstream/api.py",
@@ -81,8 +83,6 @@ def kept(**more):
 REFUSED = {
     "Plan.bindings": {"bindings": {"b": Binding.model_construct()}},
     "Plan.workflows": {"workflows": {"w": Workflow.model_construct()}},
-    "Plan.prices": {"prices": {"p": Price.model_construct()}},
-    "Plan.budgets": {"budgets": {"b": Budget.model_construct()}},
     "Settings.counters": {"runtime": {"counters": p.Counters(redis=SECRET, fail="closed")}},
     "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),
