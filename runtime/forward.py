@@ -78,7 +78,7 @@ class Forwarder:
             return {}, "ok"
         if trace.bill is not None and trace.bill.count is not None:
             trace.bill.count(result)
-        if self._journal.keeps:
+        if trace.sent_bytes is not None:
             trace.received_bytes = size_of(result)
         return await self._outward(view, call, target, trace, result, tasks=tasks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import UTC
+from datetime import UTC, datetime
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
@@ -20,14 +20,14 @@ MAX_METHOD = 100
 
 
 class Journal:
-    """Writes attempts as they begin and end; ``keeps`` says whether a ledger does."""
+    """Writes attempts as they begin and end."""
 
     def __init__(
         self, active: Active, record: Recorder, ledger: Ledger | None = None, telemetry: Telemetry | None = None
     ) -> None:
         self._active, self._record, self._ledger = active, record, ledger
         self._telemetry = telemetry or Telemetry(active)
-        self.keeps = ledger is not None
+        self._second = (0, "")
 
     def began(self, call: Call, trace: Trace) -> None:
         """It has come."""
@@ -40,7 +40,7 @@ class Journal:
     def intend(self, snapshot: Snapshot, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
         """Before the request leaves; what to await until it may."""
         trace.server = target.server or None
-        if self._ledger is None:
+        if self._ledger is None or not self._ledger.keeps:
             return None
         return self._ledger.intent(self._attempt(snapshot, call, trace, "unknown", 0.0), call, trace, target)
 
@@ -64,7 +64,13 @@ class Journal:
             self._ledger.outcome(attempt)
 
     def _now(self) -> str:
-        return self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        """The time in UTC to the millisecond; what all of one second begin with is spelled once."""
+        now = self._active.clock().timestamp()
+        second = int(now)
+        if second != self._second[0]:
+            self._second = second, datetime.fromtimestamp(second, UTC).isoformat()
+        spelled = self._second[1]
+        return f"{spelled[:19]}.{int(now * 1000) % 1000:03d}{spelled[19:]}"
 
     def _attempt(
         self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float

@@ -38,9 +38,20 @@ _REASONS: Mapping[int, str] = {
 """The reason of an error that names none of its own."""
 
 
+_ID_DIGITS, _AT_ONCE = 16, 256
+_ids: list[str] = []
+
+
 def new_id() -> str:
-    """An id that nobody guesses: 16 hex digits."""
-    return os.urandom(8).hex()
+    """An id that nobody guesses: 16 hex digits of the system's randomness, which is asked for many ids at a time."""
+    if not _ids:
+        digits = os.urandom(_AT_ONCE * _ID_DIGITS // 2).hex()
+        _ids.extend(digits[at : at + _ID_DIGITS] for at in range(0, len(digits), _ID_DIGITS))
+    return _ids.pop()
+
+
+# A worker must not go on with the ids of the process that it was forked from.
+os.register_at_fork(after_in_child=_ids.clear)
 
 
 def ordered_id() -> str:
@@ -105,9 +116,9 @@ def log_to(say: Say) -> Recorder:
     return record
 
 
-FLUSH_SECONDS, FLUSH_BYTES = 0.05, 64 * 1024
-"""Attempts wait so long, or until they are so much, to be written together."""
-_encode = msgspec.json.Encoder().encode
+FLUSH_SECONDS, FLUSH_EVENTS = 0.05, 256
+"""Attempts wait so long, or until they are so many, to be written together."""
+_encoder = msgspec.json.Encoder()
 
 
 class Lines:
@@ -115,16 +126,13 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._waiting: list[str] = []
-        self._size = 0
+        self._waiting: list[dict[str, Any]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, event: str, members: Mapping[str, Any]) -> None:
         """See ``Say``."""
-        line = _line({"event": event, **members})
-        self._waiting.append(line)
-        self._size += len(line)
-        if event != "attempt" or self._size >= FLUSH_BYTES:
+        self._waiting.append({"event": event, **members})
+        if event != "attempt" or len(self._waiting) >= FLUSH_EVENTS:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
@@ -134,19 +142,21 @@ class Lines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._waiting, self._size = self._waiting, [], 0
-        if lines:
-            self._stream.write("".join(lines))
+        events, self._waiting = self._waiting, []
+        if events:
+            self._stream.write(_lines(events))
             self._stream.flush()
 
 
-def _line(value: dict[str, Any]) -> str:
+def _lines(events: list[dict[str, Any]]) -> str:
     """In ASCII, as terminals are among the readers."""
     try:
-        text = _encode(value)
+        text = _encoder.encode_lines(events)
     except (ValueError, TypeError):
         text = b""
-    return text.decode("ascii") + "\n" if text.isascii() and text else json.dumps(value, ensure_ascii=True) + "\n"
+    if text and text.isascii():
+        return text.decode("ascii")
+    return "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events)
 
 
 @asynccontextmanager

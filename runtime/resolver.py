@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
 from meshplan.runtime.drift import DriftWatch
@@ -18,10 +20,11 @@ class Resolver:
 
     def view(self, snapshot: Snapshot, call: Call) -> View:
         """The caller as this plan knows it: a key that is gone is gone at once; raises ``RpcError``."""
-        principal = snapshot.keyring.principal(call.caller.credential, self._active.now)
+        now = self._active.now
+        principal = snapshot.keyring.principal(call.caller.credential, now)
         if principal is None:
             raise unauthenticated()
-        view = snapshot.view(call.endpoint, principal, self._active.today)
+        view = snapshot.view(call.endpoint, principal, now.astimezone(UTC).date())
         if view is None:
             raise unknown("endpoint", call.endpoint, "no_such_endpoint")
         return view

@@ -74,19 +74,23 @@ def approach(scope: Scope, headers: dict[str, str]) -> Approach:
 
 def check_host(seen: Approach, scope: Scope, binding: Binding, settings: Settings | None) -> None:
     """Refuse names that are not ours: a foreign one means DNS rebinding. Raises ``HeadError``."""
-    authority, host = seen.headers.get("host", "").lower(), seen.host
-    allowed = {binding.host.lower()}
-    server = scope.get("server")
-    if server:
-        allowed.add(str(server[0]).lower())
-    if settings is not None and settings.public_url is not None:
-        public = urlsplit(settings.public_url)
-        if authority in (public.netloc.lower(), (public.hostname or "").lower()):
-            return
-    if not authority:
-        raise HeadError(400, "the Host header is missing", why="foreign_host")
-    if host not in allowed and not (is_loopback(host) and (binding.loopback or is_loopback(seen.peer or ""))):
+    authority, server = seen.headers.get("host", ""), scope.get("server")
+    public = settings.public_url if settings is not None else None
+    if not _is_ours(authority, str(server[0]) if server else "", seen.peer or "", binding, public):
+        if not authority:
+            raise HeadError(400, "the Host header is missing", why="foreign_host")
         raise HeadError(421, "the Host header does not name this server", why="foreign_host")
+
+
+@lru_cache(_CACHED)
+def _is_ours(authority: str, server: str, peer: str, binding: Binding, public_url: str | None) -> bool:
+    if public_url is not None:
+        public = urlsplit(public_url)
+        if authority.lower() in (public.netloc.lower(), (public.hostname or "").lower()):
+            return True
+    host = host_of(authority)
+    local = is_loopback(host) and (binding.loopback or is_loopback(peer))
+    return authority != "" and (local or host in (binding.host.lower(), server.lower()))
 
 
 def check_origin(seen: Approach, settings: Settings | None) -> None:
@@ -103,12 +107,17 @@ def check_origin(seen: Approach, settings: Settings | None) -> None:
 
 def check_post(headers: dict[str, str]) -> None:
     """A POST carries JSON and takes JSON and events (streamable HTTP, Sending Messages). Raises ``HeadError``."""
-    if headers.get("content-type", "").partition(";")[0].strip(_OWS).lower() != JSON:
+    if not _is_json(headers.get("content-type", "")):
         raise HeadError(415, f"the body is not `{JSON}`")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise HeadError(415, "the body is encoded")
     if not (accepts(headers, JSON) and accepts(headers, EVENTS)):
         raise HeadError(406, f"the client does not accept both `{JSON}` and `{EVENTS}`")
+
+
+@lru_cache(_CACHED)
+def _is_json(kind: str) -> bool:
+    return kind.partition(";")[0].strip(_OWS).lower() == JSON
 
 
 def accepts(headers: dict[str, str], kind: str) -> bool:

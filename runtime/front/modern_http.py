@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 
@@ -94,33 +95,27 @@ async def _request(
         await respond(send, status_of(error), jsonrpc.error_text(request.id, error))
         return
 
-    async def listen(write: Write) -> Result:
-        return await modern.listen(desk, endpoint, caller, request, write)
-
     limits: dict[str, str] = {}
-
-    async def answer(write: Write) -> Result:
-        return await modern.answer(desk, endpoint, caller, request, envelope, write, headers, limits.update)
-
     if request.method == modern.LISTEN:
+        listen = partial(modern.listen, desk, endpoint, caller, request)
         await _exchange(request, listen, receive, send, limits, streams=True)
-    elif direct is not None and not modern.streams(request):
-        await _at_once(request, answer, send, direct, limits)
+        return
+    answer = partial(
+        modern.answer, desk, endpoint, caller, request, envelope, param_headers=headers, on_limits=limits.update
+    )
+    if direct is not None and not modern.streams(request):
+        await _at_once(request, answer(_nothing), send, direct, limits)
     else:
         await _exchange(request, answer, receive, send, limits, streams=modern.streams(request))
 
 
 async def _at_once(
-    request: jsonrpc.Request,
-    work: Callable[[Write], Awaitable[Result]],
-    send: Send,
-    direct: Direct,
-    limits: dict[str, str],
+    request: jsonrpc.Request, work: Awaitable[Result], send: Send, direct: Direct, limits: dict[str, str]
 ) -> None:
     """Do the work of a request whose answer never becomes a stream; the server cancels it when the client leaves."""
     direct.cancel_when_gone()
     try:
-        final = jsonrpc.result_text(request.id, await work(_nothing))
+        final = jsonrpc.result_text(request.id, await work)
     except RpcError as error:
         text, headers = jsonrpc.error_text(request.id, error), {**limits, **refusal_headers(error)}
         if error.code == UNAUTHENTICATED:

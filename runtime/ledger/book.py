@@ -127,6 +127,11 @@ class Book:
         settings = snapshot.plan.runtime.ledger if snapshot is not None else None
         return None if settings is None or self._writer is None else (self._writer, settings)
 
+    @property
+    def keeps(self) -> bool:
+        """See ``port.Ledger``."""
+        return self._settings() is not None
+
     def admit(self) -> Awaitable[None] | None:
         """See ``port.Ledger``."""
         writer = self._writer

@@ -16,6 +16,11 @@ class Ledger(Protocol):
     A method that has to wait returns what to await, and ``None`` where there is nothing to wait for.
     """
 
+    @property
+    def keeps(self) -> bool:
+        """Whether calls are written down at all right now."""
+        ...
+
     def admit(self) -> Awaitable[None] | None:
         """Before anything else: is there room for the entries of one more call? The wait raises ``RpcError`` for no."""
         ...

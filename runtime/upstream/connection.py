@@ -119,13 +119,13 @@ class UpstreamServer:
             self._attempt.done.set()
             self.ended.set()
 
-    async def request(self, request: UpstreamRequest) -> dict[str, Any]:
+    def request(self, request: UpstreamRequest) -> Awaitable[dict[str, Any]]:
         """See ``port.Upstream``."""
-        return await self._attempted(request, _ask)
+        return self._attempted(request, _ask)
 
-    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+    def forward(self, request: UpstreamRequest) -> Awaitable[dict[str, Any] | bytes]:
         """See ``port.Upstream``."""
-        return await self._attempted(request, _pass)
+        return self._attempted(request, _pass)
 
     async def _attempted(
         self, request: UpstreamRequest, send: Callable[[Link, UpstreamRequest, float], Awaitable[T]]
@@ -295,14 +295,12 @@ class UpstreamServer:
             self._attempt = _Attempt()
 
 
-async def _ask(link: Link, request: UpstreamRequest, deadline: float) -> dict[str, Any]:
-    return await link.request(request, deadline)
+def _ask(link: Link, request: UpstreamRequest, deadline: float) -> Awaitable[dict[str, Any]]:
+    return link.request(request, deadline)
 
 
-async def _pass(link: Link, request: UpstreamRequest, deadline: float) -> dict[str, Any] | bytes:
-    if isinstance(link, ModernSession):
-        return await link.forward(request, deadline)
-    return await link.request(request, deadline)
+def _pass(link: Link, request: UpstreamRequest, deadline: float) -> Awaitable[dict[str, Any] | bytes]:
+    return link.forward(request, deadline) if isinstance(link, ModernSession) else link.request(request, deadline)
 
 
 def _closed() -> Unavailable:

@@ -16,6 +16,7 @@ from meshplan.runtime import protocol
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.answers import Answer, error_in, read_answer
 from meshplan.runtime.upstream.credentials import Credentials
+from meshplan.runtime.upstream.deadline import NEVER
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import MARK
@@ -27,13 +28,15 @@ from meshplan.runtime.upstream.failures import (
     Unavailable,
 )
 from meshplan.runtime.upstream.negotiate import negotiate
-from meshplan.runtime.upstream.origin import NEVER, Origin
+from meshplan.runtime.upstream.origin import Origin
 from meshplan.runtime.upstream.port import Behalf, UpstreamRefusal, UpstreamRequest, UpstreamTimeout
 from meshplan.runtime.upstream.wire import EVENTS, Connection, Reply
 from meshplan.schemas.plan import HttpTransport
 
 DRAIN_SECONDS = 120.0
 """How long a connection that is replaced may wait for its running requests."""
+
+HEADS_KEPT = 512
 
 LISTEN = "subscriptions/listen"
 _LIST_CHANGED = frozenset(f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources"))
@@ -72,7 +75,7 @@ class ModernSession:
         self._origin = Origin(transport.url, egress or Egress())
         self._credentials: Credentials | None = None
         self._sent: tuple[dict[str, str], bytes] = ({}, b"")
-        self._heads: dict[str, bytes] = {}
+        self._heads: dict[tuple[str, str], bytes] = {}
         self._number = self._running = 0
         self._idle = anyio.Event()
         self._status: int | None = None
@@ -183,7 +186,7 @@ class ModernSession:
         )
         head = self._head(method, params, version, request)
         try:
-            resolved = await self._resolve()
+            resolved = {} if self._credentials is None else await self._credentials.resolve()
             connection, reply = await self._send(head, resolved, body, deadline)
             if reply.status == 401 and (renewed := await self._renew(resolved)) != resolved:
                 connection, reply = await self._send(head, renewed, body, deadline)
@@ -206,17 +209,17 @@ class ModernSession:
         if member is None or request.headers or method.startswith("tasks/"):
             wanted = wire_headers(method, params, version, dict(request.headers))
             return "".join(f"{name}: {value}\r\n" for name, value in wanted.items() if name != MARK).encode("ascii")
-        head = self._heads.get(method)
+        given = params.get(member)
+        name = given if isinstance(given, str) else ""
+        head = self._heads.get((method, name))
         if head is None:
-            head = self._heads[method] = (
+            head = (
                 f"{protocol.MCP_PROTOCOL_VERSION_HEADER}: {version}\r\n{protocol.MCP_METHOD_HEADER}: {method}\r\n"
-                f"{protocol.MCP_NAME_HEADER}: "
+                f"{protocol.MCP_NAME_HEADER}: {protocol.encode_header_value(name)}\r\n"
             ).encode("ascii")
-        name = params.get(member)
-        return head + protocol.encode_header_value(name if isinstance(name, str) else "").encode("ascii") + b"\r\n"
-
-    async def _resolve(self) -> dict[str, str]:
-        return {} if self._credentials is None else await self._credentials.resolve()
+            if len(self._heads) < HEADS_KEPT:
+                self._heads[method, name] = head
+        return head
 
     async def _renew(self, rejected: dict[str, str]) -> dict[str, str]:
         return {} if self._credentials is None else await self._credentials.refresh(rejected)

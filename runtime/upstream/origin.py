@@ -17,7 +17,6 @@ from meshplan.runtime.upstream.wire import Connection, Reply
 
 CONNECT_SECONDS = 10.0
 MAX_IDLE = 256
-NEVER = float("inf")
 
 
 @cache
@@ -45,9 +44,7 @@ class Origin:
         """
         connection = self._take() or await self._connect(deadline)
         reply = Reply()
-        if deadline != NEVER:
-            reply.expire(deadline, connection)
-        connection.send(request, reply)
+        connection.send(request, reply, deadline)
         return connection, reply
 
     def _take(self) -> Connection | None:

@@ -124,14 +124,14 @@ class Health:
 class Upstream(Protocol):
     """One connected, connecting or failing upstream; safe for concurrent requests."""
 
-    async def request(self, request: UpstreamRequest) -> dict[str, Any]:
+    def request(self, request: UpstreamRequest) -> Awaitable[dict[str, Any]]:
         """Forward one request and return its raw result, unknown fields included; raises ``UpstreamFailure``.
 
         Cancelling the awaiting task cancels the upstream request in the upstream's own way.
         """
         ...
 
-    async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
+    def forward(self, request: UpstreamRequest) -> Awaitable[dict[str, Any] | bytes]:
         """As ``request``; where the upstream's own text is at hand, that: a JSON object on one line."""
         ...
 

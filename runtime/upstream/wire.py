@@ -14,6 +14,7 @@ from typing import cast
 
 import httptools
 
+from meshplan.runtime.upstream.deadline import Deadline
 from meshplan.runtime.upstream.events import EventReader, EventTooLargeError
 from meshplan.runtime.upstream.failures import ProtocolMismatch, Unavailable
 
@@ -37,7 +38,7 @@ _BROKEN = "the connection broke before the answer"
 class Reply:
     """One response as it arrives; ``wait`` returns whenever there is something new."""
 
-    __slots__ = ("_paused", "_timer", "_waiter", "body", "done", "events", "failure", "kind", "late", "status")
+    __slots__ = ("_paused", "_waiter", "body", "done", "events", "failure", "kind", "late", "status")
 
     def __init__(self) -> None:
         self.status = 0
@@ -47,7 +48,6 @@ class Reply:
         self.done = False
         self.late = False
         self.failure: Unavailable | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._paused: asyncio.Transport | None = None
 
@@ -91,21 +91,7 @@ class Reply:
         """The answer is whole, or there will be no (more) answer."""
         if not self.done:
             self.failure, self.done = failure, True
-            if self._timer is not None:
-                self._timer.cancel()
             self.wake()
-
-    def expire(self, deadline: float, connection: Connection) -> None:
-        """Give it up at this time of the event loop."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._expired, connection)
-
-    def _expired(self, connection: Connection) -> None:
-        if not self.done:
-            self.late = True
-            self.end()
-            connection.close()
 
 
 class Connection(asyncio.Protocol):
@@ -116,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
+        self._deadline = Deadline(self._expired)
         self._parts: list[bytes] = []
         self._size = 0
         self._events: EventReader | None = None
@@ -128,6 +115,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
         del exc
+        self._deadline.close()
         reply, self._reply = self._reply, None
         if reply is not None:
             started = reply.status != 0
@@ -236,9 +224,10 @@ class Connection(asyncio.Protocol):
     _length = False
     _chunked = False
 
-    def send(self, request: bytes, reply: Reply) -> None:
-        """Write one whole request."""
+    def send(self, request: bytes, reply: Reply, deadline: float) -> None:
+        """Write one whole request, which is given up at this time of the event loop."""
         self._reply = reply
+        self._deadline.set(deadline)
         if self._transport is not None:
             self._transport.write(request)
 
@@ -256,7 +245,14 @@ class Connection(asyncio.Protocol):
     def linger(self, reply: Reply) -> None:
         """Nobody reads the rest of this answer: close, unless it ends in a moment."""
         if not reply.done:
-            reply.expire(asyncio.get_running_loop().time() + LINGER_SECONDS, self)
+            self._deadline.set(asyncio.get_running_loop().time() + LINGER_SECONDS)
+
+    def _expired(self) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.late = True
+            reply.end()
+            self.close()
 
     def close(self) -> None:
         """Close without waiting; a running request fails, which tells the server that nobody waits."""

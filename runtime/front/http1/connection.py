@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 from typing import Protocol, cast
 from urllib.parse import unquote
 
@@ -22,6 +23,20 @@ IDLE_SECONDS = 75.0
 """How long a connection may wait for its next request: longer than clients that reuse connections keep them."""
 WRITE_SECONDS = 30.0
 """How long a client may leave unread what was sent to it before the next piece can go."""
+
+
+_SHORT = 128
+
+
+def _parsed(url: bytes) -> tuple[bytes, str, bytes]:
+    """Authority (of a target in absolute form), path and query of a request's target."""
+    found = httptools.parse_url(url)
+    authority = b"%b:%d" % (found.host, found.port) if found.host and found.port else found.host or b""
+    path = (found.path or b"/").decode("latin-1")
+    return authority, unquote(path) if "%" in path else path, found.query or b""
+
+
+_target = lru_cache(256)(_parsed)
 
 
 class House(Protocol):
@@ -143,20 +158,18 @@ class Connection(asyncio.Protocol):
         headers, version = self._headers, self._parser.get_http_version()
         request.keep_alive = self._parser.should_keep_alive() and not self._server.draining
         request.expects = version != "1.0" and (b"expect", b"100-continue") in headers
-        url = httptools.parse_url(self._url)
-        if url.host:
+        authority, path, query = _target(self._url) if len(self._url) <= _SHORT else _parsed(self._url)
+        if authority:
             # RFC 9112 3.2.2: with a target in absolute form, the Host header is ignored.
-            authority = b"%b:%d" % (url.host, url.port) if url.port else url.host
             headers[:] = [(b"host", authority), *(line for line in headers if line[0] != b"host")]
-        path = (url.path or b"/").decode("latin-1")
         request.scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": version,
             "method": self._parser.get_method().decode("ascii"),
             "scheme": "http",
-            "path": unquote(path) if "%" in path else path,
-            "query_string": url.query or b"",
+            "path": path,
+            "query_string": query,
             "headers": headers,
             "client": self._client,
             "server": self._local,

@@ -103,6 +103,7 @@ class HttpServer:
 
     def _ended(self, request: Request, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        request.scope = {}  # which holds the request: without this, only the garbage collector would free both
         if not request.finished:
             request.connection.give_up(request)
         if not self._tasks:

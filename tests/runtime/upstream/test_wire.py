@@ -14,9 +14,10 @@ from cryptography.x509.oid import NameOID
 
 from meshplan.runtime.upstream import origin as connections
 from meshplan.runtime.upstream import wire
+from meshplan.runtime.upstream.deadline import NEVER
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable
-from meshplan.runtime.upstream.origin import NEVER, Origin
+from meshplan.runtime.upstream.origin import Origin
 
 JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
