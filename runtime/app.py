@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import sys
@@ -44,6 +45,7 @@ from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.telemetry.gathered import Gathered
+from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
@@ -79,7 +81,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(source: Source, say: Say, admin: AdminPort | None = None) -> AsyncGenerator[Running]:
+async def running(
+    source: Source, say: Say, admin: AdminPort | None = None, transport: str = "tcp"
+) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
@@ -93,6 +97,7 @@ async def running(source: Source, say: Say, admin: AdminPort | None = None) -> A
 
     async with (
         closing(book),
+        open_tracer(os.environ, say, transport) as tracer,
         open_upstreams({}, source.root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
         open_lot() as lot,
         anyio.create_task_group() as tasks,
@@ -105,7 +110,7 @@ async def running(source: Source, say: Say, admin: AdminPort | None = None) -> A
             await follower.look()
             tasks.start_soon(follower.run)
         sealer = Sealer(Secrets(source.root))
-        telemetry = Telemetry(active, book.gauges())
+        telemetry = Telemetry(active, book.gauges(), tracer)
         invoker = Invoker(
             active,
             upstreams,
@@ -161,7 +166,9 @@ async def serve(
         with _bound(wanted) as (listener, binding):
             issuers = Issuers()
             status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers, parts.counters)
-            front = HttpFront(parts.desk, status, binding, secret, verifier=Verifier(issuers))
+            front = HttpFront(
+                parts.desk, status, binding, secret, verifier=Verifier(issuers), tracer=parts.telemetry.tracer
+            )
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)
             pages = AdminFront(parts.active, status, admin, gathered)
@@ -250,7 +257,7 @@ def _bound(wanted: Binding) -> Generator[tuple[socket.socket, Binding]]:
 
 async def stdio(source: Source, endpoint: str) -> int:
     """Serve one endpoint on standard input and output until the client closes its end, or a signal."""
-    async with say_to(sys.stderr) as say, running(source, say) as parts:
+    async with say_to(sys.stderr) as say, running(source, say, transport="pipe") as parts:
         snapshot = parts.active.snapshot
         if snapshot is None:
             raise StartError(TRUST, "there is no plan to serve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 
 from meshplan.runtime.errors import (
@@ -29,6 +30,7 @@ from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Reports
 from meshplan.runtime.telemetry.context import HEADERS, TRACEPARENT
+from meshplan.runtime.telemetry.port import Tracer
 
 MAX_NAME = 100
 """How much of an endpoint's name a record of a refusal keeps."""
@@ -46,6 +48,7 @@ class HttpFront:
     local_secret: str | None = None
     sessions: Sessions = field(default_factory=Sessions)
     verifier: Verifier = field(default_factory=lambda: Verifier(Issuers()))
+    tracer: Tracer | None = None
     doors: dict[str, dict[str, Door]] = field(default_factory=dict[str, dict[str, Door]])
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class HttpFront:
 
         def ended(session: Session) -> None:
             self.desk.invoker.left(session.owner, session.endpoint, session.number)
+            if self.tracer is not None:
+                self.tracer.session_ended(session.version, time.monotonic() - session.began)
 
         self.sessions.on_end = ended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -54,6 +55,7 @@ class Session:
     last_seen: float
     id: str = ""
     number: str = field(default_factory=new_id)
+    began: float = field(default_factory=time.monotonic)
     log_level: str | None = None
     stream: Watcher | None = None
     streams: Streams = field(default_factory=Streams)

@@ -38,6 +38,7 @@ from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, Refu
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import connected, listen_at
 from meshplan.runtime.telemetry.gathered import EVERY
+from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.runtime.upstream.remote import WorkerUpstreams
@@ -161,6 +162,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
     async with (
         open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected) as own,
         open_lot() as lot,
+        open_tracer(os.environ, say) as tracer,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):
@@ -173,7 +175,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         if setup.snapshot is not None:
             await duty.serve(setup.snapshot)
         fellows = Fellows(setup, name, setup.sealer(), lot)
-        telemetry = Telemetry(active, book.gauges())
+        telemetry = Telemetry(active, book.gauges(), tracer)
         invoker = Invoker(
             active,
             upstreams,
@@ -192,7 +194,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         telemetry.gauges["sessions"] = lambda: len(sessions)
         tasks.start_soon(_report, telemetry, keeper)
         status = KeeperStatus(keeper, active)
-        front = HttpFront(desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers))
+        front = HttpFront(desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers), tracer)
         door = await listen_at(setup.worker(name))
         tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
         if await _greet(keeper, name, active, duty):

@@ -89,16 +89,17 @@ class Telemetry:
     def _bound(self, labels: Labels) -> Labels:
         snapshot = self.active.snapshot
         if snapshot is None:
-            return labels._replace(endpoint=OTHER, capability="", method=_known(labels.method))
+            return labels._replace(endpoint=OTHER, capability="", method=known_method(labels.method))
         known = labels.capability in snapshot.plan.capabilities or labels.capability.startswith("strategy:")
         return labels._replace(
             endpoint=labels.endpoint if labels.endpoint in snapshot.endpoints else OTHER,
             capability=labels.capability if known or not labels.capability else OTHER,
-            method=_known(labels.method),
+            method=known_method(labels.method),
         )
 
 
-def _known(method: str) -> str:
+def known_method(method: str) -> str:
+    """A method's name, where it is one that leads somewhere."""
     return method if method in _METHODS or not method else OTHER
 
 
