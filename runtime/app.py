@@ -42,6 +42,7 @@ from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, Prepare, activate, prepared_by
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.telemetry.gathered import Gathered
@@ -78,6 +79,7 @@ class Running:
     drift: DriftWatch
     telemetry: Telemetry
     counters: Embedded
+    sign_ins: SignIns
 
 
 @asynccontextmanager
@@ -90,6 +92,8 @@ async def running(
     counters = Embedded()
     drift, book = DriftWatch(active, say), Book(source.root, active, say, on_spent=counters.seed)
     prepare = prepared_by(book.prepare, *([] if admin is None else [admin.prepare]))
+    sealer = Sealer(Secrets(source.root))
+    sign_ins = SignIns(active, source.root, sealer)
 
     def on_list_changed(server: str, method: str) -> None:
         active.upstream_changed(server, method)
@@ -98,7 +102,9 @@ async def running(
     async with (
         closing(book),
         open_tracer(os.environ, say, transport) as tracer,
-        open_upstreams({}, source.root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
+        open_upstreams(
+            {}, source.root, on_list_changed=on_list_changed, on_connected=drift.due, sign_ins=sign_ins
+        ) as upstreams,
         open_lot() as lot,
         anyio.create_task_group() as tasks,
     ):
@@ -109,7 +115,6 @@ async def running(
             follower = Follower(source.store, source.channel, active, upstreams, desired, say, prepare=prepare)
             await follower.look()
             tasks.start_soon(follower.run)
-        sealer = Sealer(Secrets(source.root))
         telemetry = Telemetry(active, book.gauges(), tracer)
         invoker = Invoker(
             active,
@@ -121,11 +126,12 @@ async def running(
             ledger=book,
             telemetry=telemetry,
             cashier=Cashier(counters, say),
+            sign_ins=sign_ins,
         )
         tasks.start_soon(drift.run, upstreams)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
-        yield Running(active, upstreams, desired, desk, drift, telemetry, counters)
+        yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins)
         tasks.cancel_scope.cancel()
 
 
@@ -166,9 +172,9 @@ async def serve(
         with _bound(wanted) as (listener, binding):
             issuers = Issuers()
             status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers, parts.counters)
-            front = HttpFront(
-                parts.desk, status, binding, secret, verifier=Verifier(issuers), tracer=parts.telemetry.tracer
-            )
+            verifier, sign_ins, tracer = Verifier(issuers), parts.sign_ins, parts.telemetry.tracer
+            front = HttpFront(parts.desk, status, binding, secret, verifier=verifier, tracer=tracer, sign_ins=sign_ins)
+            sign_ins.origin = binding.origin if binding.loopback else None
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)
             pages = AdminFront(parts.active, status, admin, gathered)

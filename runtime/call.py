@@ -44,6 +44,10 @@ _MESH_KEYS = frozenset(
 """Members of ``_meta`` that speak to us and not to the upstream."""
 
 _TASKS = "io.modelcontextprotocol/tasks"
+SIGN_IN = "meshplan.sign_in"
+"""Our own question among those that a client is asked: whether its user opens a link."""
+_ANSWERS = "inputResponses"
+
 _NOT_RELAYED = frozenset({"task"})
 """Members of params that ask for what no endpoint declares: they are left out, as servers ignore them."""
 
@@ -93,7 +97,16 @@ class Call:
         }
         if inner:
             kept["_meta"] = inner
+        if self.sign_in_answer is not None:
+            others = {name: value for name, value in kept.pop(_ANSWERS).items() if name != SIGN_IN}
+            kept |= {_ANSWERS: others} if others else {}
         return kept
+
+    @property
+    def sign_in_answer(self) -> dict[str, Any] | None:
+        """What the client said to our own question, if it was asked."""
+        answers = members(self.params.get(_ANSWERS))
+        return None if answers is None else members(answers.get(SIGN_IN))
 
     def declared(self, *, tasks: bool = False) -> dict[str, Any]:
         """The client's capabilities; ``tasks`` says whether those of the tasks extension are relayed to this server."""

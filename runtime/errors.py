@@ -22,6 +22,9 @@ NOT_READY = -31006
 QUARANTINED = -31007
 RATE_LIMITED = -31008
 OVER_BUDGET = -31009
+SIGN_IN_REQUIRED = -31010
+URL_ELICITATION_REQUIRED = -32042
+"""MCP 2025-11-25, client/elicitation: URL Elicitation Required Error."""
 
 Outcome = Literal[
     "ok",
@@ -50,6 +53,8 @@ OUTCOME_BY_CODE: dict[int, Outcome] = {
     QUARANTINED: "quarantined",
     RATE_LIMITED: "rate_limited",
     OVER_BUDGET: "over_budget",
+    SIGN_IN_REQUIRED: "input_required",
+    URL_ELICITATION_REQUIRED: "input_required",
 }
 """The outcome that an error of our own stands for; any other is ``invalid``."""
 
@@ -171,6 +176,21 @@ def quarantined(difference: str) -> RpcError:
     """The capability is not what was reviewed: its server changed it, or offers it no more."""
     data = {"reason": "quarantined", "difference": difference}
     return RpcError(QUARANTINED, "the server has changed this since it was reviewed", data)
+
+
+def sign_in_required(server: str, url: str | None, *, declined: bool = False) -> RpcError:
+    """The caller has to sign in to a server, at ``url``; ``None`` where nobody could prove to be this caller there."""
+    if declined:
+        why = "and that was declined"
+    else:
+        why = "and this mesh has no way to let this caller do so" if url is None else f"open {url}"
+    data = {"reason": "sign_in_required", "server": server} | ({} if url is None else {"url": url})
+    return RpcError(SIGN_IN_REQUIRED, f"server `{server}` wants you to sign in once: {why}", data)
+
+
+def elicitation_required(message: str, question: dict[str, Any]) -> RpcError:
+    """The same for a client of 2025-11-25 that opens links for its user."""
+    return RpcError(URL_ELICITATION_REQUIRED, message, {"reason": "sign_in_required", "elicitations": [question]})
 
 
 def not_ready() -> RpcError:

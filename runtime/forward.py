@@ -24,10 +24,13 @@ from meshplan.runtime.ledger.notes import size_of
 from meshplan.runtime.results import for_era, outward_uris
 from meshplan.runtime.rounds import Rounds
 from meshplan.runtime.shapes import members
+from meshplan.runtime.signin.asking import ask
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.targets import Target, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import RELAY, Tasks
+from meshplan.runtime.upstream.failures import SignInWanted
 from meshplan.runtime.upstream.port import (
     UpstreamFailure,
     UpstreamRefusal,
@@ -42,10 +45,17 @@ class Forwarder:
     """Sends what was decided, one request at a time in the turns of ``crowd``."""
 
     def __init__(
-        self, upstreams: Upstreams, journal: Journal, rounds: Rounds, tasks: Tasks, crowd: Crowd, cashier: Cashier
+        self,
+        upstreams: Upstreams,
+        journal: Journal,
+        rounds: Rounds,
+        tasks: Tasks,
+        crowd: Crowd,
+        cashier: Cashier,
+        sign_ins: SignIns | None = None,
     ) -> None:
         self._upstreams, self._journal, self._crowd = upstreams, journal, crowd
-        self._rounds, self._tasks, self._cashier = rounds, tasks, cashier
+        self._rounds, self._tasks, self._cashier, self._sign_ins = rounds, tasks, cashier, sign_ins
 
     async def forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         """Send it, and charge what it owes."""
@@ -110,7 +120,28 @@ class Forwarder:
     async def _exchange(
         self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest
     ) -> Result | None:
-        """The upstream's result, ``None`` for what only holds; raises ``RpcError``, also for what the upstream says."""
+        """As ``_attempt``; a caller who has to sign in first is asked to, and goes on where it has done so meanwhile."""
+        try:
+            return await self._attempt(view, call, target, trace, request)
+        except SignInWanted as error:
+            if self._sign_ins is None:
+                raise unavailable(target.server, error.reason) from None
+        asked = await ask(self._sign_ins, call, target.server, target.timeout)
+        if asked is not None:
+            return asked
+        trace.reached = True
+        try:
+            return await self._attempt(view, call, target, trace, request)
+        except SignInWanted as error:
+            raise unavailable(target.server, error.reason) from None
+
+    async def _attempt(
+        self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest
+    ) -> Result | None:
+        """The upstream's result, ``None`` for what only holds.
+
+        Raises ``RpcError``, also for what the upstream says, and ``SignInWanted``.
+        """
         trace.sent = time.monotonic()
         try:
             upstream = self._upstreams.get(target.server)
@@ -125,6 +156,9 @@ class Forwarder:
             raise _relayed(error, call, target) from None
         except UpstreamTimeout:
             raise timed_out(target.server, target.timeout) from None
+        except SignInWanted:
+            trace.reached = False
+            raise
         except UpstreamUnavailable as error:
             trace.reached = error.sent
             raise unavailable(target.server, error.reason, error.retry_after) from None

@@ -25,6 +25,7 @@ from meshplan.runtime.resolver import Resolver
 from meshplan.runtime.results import for_era
 from meshplan.runtime.rounds import Rounds, client_name
 from meshplan.runtime.seal import Sealer
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot, View
 from meshplan.runtime.strategies.outer import Outer
 from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Trace
@@ -52,6 +53,7 @@ class Invoker:
         used: Once | None = None,
         telemetry: Telemetry | None = None,
         cashier: Cashier | None = None,
+        sign_ins: SignIns | None = None,
     ) -> None:
         sealer = sealer or Sealer()
         self._active, self._upstreams = active, upstreams
@@ -59,7 +61,7 @@ class Invoker:
         self._tasks, self._crowd = Tasks(sealer), Crowd()
         rounds = Rounds(self._resolver.again, sealer, lot, used=used)
         cashier = cashier or Cashier(Embedded())
-        self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd, cashier)
+        self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd, cashier, sign_ins)
         self._outer = Outer(self._take, self._journal, self._crowd)
 
     async def invoke(self, call: Call) -> Result:

@@ -14,6 +14,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from pydantic import Field, ValidationError
 
 from meshplan.runtime.offered import SECTIONS, NotMcpError, listed
+from meshplan.runtime.upstream.callers import as_service
 from meshplan.runtime.upstream.connection import UpstreamServer
 from meshplan.runtime.upstream.failures import Kind, Unavailable
 from meshplan.runtime.upstream.pool import shared_surroundings
@@ -47,7 +48,7 @@ async def probe(
         surroundings.egress.adopt(private_networks)
         async with results:
             for name, server in servers.items():
-                upstream = UpstreamServer(name, server.transport, surroundings)
+                upstream = UpstreamServer(name, as_service(server.transport) or server.transport, surroundings)
                 tasks.start_soon(_probe_one, upstream, seconds, limit, results.clone())
         async for result in found:
             yield result

@@ -26,6 +26,10 @@ class SecretError(Exception):
     """A reference that gives no usable value; the text names the reference, never what it holds."""
 
 
+class SignInRequiredError(SecretError):
+    """The caller has to sign in to a server (again) before anything can be sent for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     value: str

@@ -63,7 +63,5 @@ def _server(server: Server) -> Iterator[str]:
         if isinstance(transport.auth, ExchangeAuth | PerUserAuth):
             yield f"the authentication `{transport.auth.kind}`"
     elif isinstance(transport, HttpTransport):
-        if isinstance(transport.auth, PerUserAuth):
-            yield f"the authentication `{transport.auth.kind}`"
-        if isinstance(transport.auth, ExchangeAuth) and server.sessions != "shared":
-            yield "the sessions"
+        on_behalf = isinstance(transport.auth, ExchangeAuth | PerUserAuth)
+        yield from ("the sessions",) if on_behalf and server.sessions != "shared" else ()

@@ -19,6 +19,7 @@ from meshplan.schemas.rules import (
     JwtIssuer,
     Key,
     LiveResources,
+    Login,
     ProxyIssuer,
     Rule,
     UserClaim,
@@ -83,6 +84,7 @@ __all__ = [
     "Limits",
     "Literally",
     "LiveResources",
+    "Login",
     "OAuthAuth",
     "Offer",
     "OpenApiTransport",
@@ -99,6 +101,7 @@ __all__ = [
     "Search",
     "Server",
     "Settings",
+    "SignIns",
     "StdioTransport",
     "Step",
     "Strategy",
@@ -219,6 +222,12 @@ class Ledger(Frozen):
     results: tuple[str, ...]
 
 
+class SignIns(Frozen):
+    """The folder of what callers are given by authorization servers, sealed."""
+
+    path: str
+
+
 class Settings(Frozen):
     """Where and within which bounds the runtime serves."""
 
@@ -231,6 +240,7 @@ class Settings(Frozen):
     seal_keys: tuple[Value, ...] = ()
     counters: Counters | None = None
     ledger: Ledger | None = None
+    sign_ins: SignIns | None = None
     limits: Limits
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from meshplan.schemas.frozen import Frozen
+from meshplan.schemas.transports import Value
 
 
 class LiveResources(Frozen):
@@ -58,10 +59,17 @@ class Key(Frozen):
     expires: str | None
 
 
+class Login(Frozen):
+    """The mesh as a client of an issuer, to learn who sits at a browser (OpenID Connect Core 3.1)."""
+
+    client_id: str
+    client_secret: Value | None
+
+
 class JwtIssuer(Frozen):
     """An OpenID Connect issuer; ``audience`` ``None`` means the endpoint's own URL, ``jwks`` ``None`` discovery.
 
-    A token needs all ``scopes``.
+    A token needs all ``scopes``; without ``login`` nobody can prove in a browser to be one of its users.
     """
 
     kind: Literal["jwt"] = "jwt"
@@ -70,6 +78,7 @@ class JwtIssuer(Frozen):
     audience: str | None
     algorithms: tuple[str, ...]
     scopes: tuple[str, ...] = ()
+    login: Login | None = None
 
 
 class ProxyIssuer(Frozen):

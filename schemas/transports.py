@@ -64,10 +64,14 @@ class BasicAuth(Frozen):
 
 
 class OAuthAuth(Frozen):
-    """The mesh's own token by client credentials (RFC 6749, 4.4)."""
+    """The mesh's own token by client credentials (RFC 6749, 4.4).
+
+    It is asked for at ``token_url`` or, where that is ``None``, where ``issuer`` says (RFC 8414).
+    """
 
     kind: Literal["oauth"] = "oauth"
-    token_url: str
+    token_url: str | None = None
+    issuer: str | None = None
     client_id: str
     client_secret: Value
     scopes: tuple[str, ...]
@@ -75,7 +79,7 @@ class OAuthAuth(Frozen):
 
 
 class ExchangeAuth(Frozen):
-    """A token on behalf of the caller (RFC 8693)."""
+    """A token on behalf of the caller (RFC 8693); ``service`` is the bearer token of what is asked for nobody."""
 
     kind: Literal["exchange"] = "exchange"
     token_url: str
@@ -83,15 +87,18 @@ class ExchangeAuth(Frozen):
     client_id: str | None
     client_secret: Value | None
     scopes: tuple[str, ...]
+    service: Value | None = None
 
 
 class PerUserAuth(Frozen):
-    """The caller's own token, by authorization code with PKCE (RFC 7636)."""
+    """The caller's own token, by authorization code with PKCE (RFC 7636); ``service`` as for an exchange."""
 
     kind: Literal["per_user"] = "per_user"
+    issuer: str
     client_id: str
     client_secret: Value | None
     scopes: tuple[str, ...]
+    service: Value | None = None
 
 
 Auth = Annotated[

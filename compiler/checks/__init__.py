@@ -9,6 +9,7 @@ from meshplan.compiler.checks.issuers import unusable_issuers
 from meshplan.compiler.checks.lookalikes import look_alikes
 from meshplan.compiler.checks.reach import dead_rules, silent_endpoints, unused_roles, unused_servers
 from meshplan.compiler.checks.schemas import wrong_schemas
+from meshplan.compiler.checks.sign_ins import callers_without_login, impossible_sign_ins
 from meshplan.compiler.checks.tokens import over_budget_surfaces
 from meshplan.compiler.checks.written import credentials
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors
@@ -18,13 +19,14 @@ Check = Callable[[Draft], list[Diagnostic]]
 
 ALONE: tuple[Check, ...] = (credentials, wrong_schemas)
 """What is wrong by itself, whatever else is: said of any mesh that could be read."""
-REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces, unusable_issuers)
+REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces, unusable_issuers, impossible_sign_ins)
 ADVISING: tuple[Check, ...] = (
     dead_rules,
     unused_roles,
     unused_servers,
     look_alikes,
     expired,
+    callers_without_login,
 )
 
 

@@ -35,20 +35,22 @@ def _wrong(issuer: JwtIssuer | ProxyIssuer, runtime: Runtime) -> tuple[str, str,
         said = "no proxy is trusted, so this header is refused whoever sends it"
         return "proxy_header", said, "declare the proxy's address in `runtime.trusted_proxies`"
     for key, url in (("jwt", issuer.jwt), ("jwks", issuer.jwks)):
-        if url is not None and not _is_safe(url):
+        if url is not None and not is_safe(url):
             return key, "keys are asked for over HTTPS only", "write an `https` URL"
-    if issuer.audience is None and runtime.public_url is None and not _is_loopback(runtime.listen.rpartition(":")[0]):
+    if issuer.audience is None and runtime.public_url is None and not is_loopback(runtime.listen.rpartition(":")[0]):
         said = "no token can be for an endpoint whose URL is not known"
         return "jwt", said, "declare `runtime.public_url`, or the issuer's `audience`"
     return None
 
 
-def _is_safe(url: str) -> bool:
+def is_safe(url: str) -> bool:
+    """Whether an issuer may be asked there: over HTTPS, or on this machine."""
     parts = urlsplit(url)
-    return parts.scheme == "https" or _is_loopback(parts.hostname or "")
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:

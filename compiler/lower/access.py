@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshplan.compiler.lower.servers import value
 from meshplan.compiler.resolved import Resolved, ResolvedRule
 from meshplan.compiler.syntax.identity import JwtIssuer, ProxyIssuer
 from meshplan.compiler.syntax.mesh import Mesh
@@ -56,4 +57,10 @@ def _issuer(issuer: JwtIssuer | ProxyIssuer) -> plan.Issuer:
         audience=issuer.audience,
         algorithms=algorithms,
         scopes=tuple(sorted(set(issuer.scopes))),
+        login=None
+        if issuer.login is None
+        else plan.Login(
+            client_id=issuer.login.client_id,
+            client_secret=None if issuer.login.client_secret is None else value(issuer.login.client_secret),
+        ),
     )

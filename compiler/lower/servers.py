@@ -42,6 +42,10 @@ def value(text: str | EnvRef | FileRef | ExecRef) -> plan.Value:
             return plan.Literally(value=text)
 
 
+def _maybe(secret: EnvRef | FileRef | ExecRef | None) -> plan.Value | None:
+    return None if secret is None else value(secret)
+
+
 def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.Server:
     """One server; ``relays`` is what its lock says that it declared."""
     capabilities: Mapping[str, Any] = {} if lock is None else lock.capabilities
@@ -115,6 +119,7 @@ def lower_auth(auth: written.Written | None) -> plan.Auth | None:
             given = auth.oauth
             return plan.OAuthAuth(
                 token_url=given.token_url,
+                issuer=given.issuer,
                 client_id=given.client_id,
                 client_secret=value(given.client_secret),
                 scopes=tuple(sorted(set(given.scopes))),
@@ -126,15 +131,18 @@ def lower_auth(auth: written.Written | None) -> plan.Auth | None:
                 token_url=wanted.token_url,
                 audience=wanted.audience,
                 client_id=wanted.client_id,
-                client_secret=None if wanted.client_secret is None else value(wanted.client_secret),
+                client_secret=_maybe(wanted.client_secret),
                 scopes=tuple(sorted(set(wanted.scopes))),
+                service=_maybe(wanted.service),
             )
         case written.PerUser():
             code = auth.per_user
             return plan.PerUserAuth(
+                issuer=code.issuer,
                 client_id=code.client_id,
-                client_secret=None if code.client_secret is None else value(code.client_secret),
+                client_secret=_maybe(code.client_secret),
                 scopes=tuple(sorted(set(code.scopes))),
+                service=_maybe(code.service),
             )
         case _:
             return None

@@ -29,6 +29,7 @@ def lower_settings(runtime: Runtime) -> plan.Settings:
             arguments=tuple(sorted(set(ledger.arguments))),
             results=tuple(sorted(set(ledger.results))),
         ),
+        sign_ins=None if runtime.sign_ins is None else plan.SignIns(path=runtime.sign_ins.path),
         limits=plan.Limits(
             body_bytes=limits.body,
             json_depth=limits.depth,

@@ -93,4 +93,31 @@ RULES = (
         "identity:\n  teams: {writers: {}}\n  issuers: {corp: {jwt: 'http://idp.example'}}\n",
         "identity:\n  teams: {writers: {}}\n  issuers: {corp: {jwt: 'https://idp.example'}}\n",
     ),
+    Rule(
+        "MESH421",
+        "no-way-to-a-token",
+        "a server's token could never be got",
+        "Each call of the server would be refused for want of it.",
+        "servers:\n  notes:\n    http: https://notes.example/mcp\n"
+        "    auth: {oauth: {client_id: mesh, client_secret: {env: NOTES}}}\n",
+        "servers:\n  notes:\n    http: https://notes.example/mcp\n"
+        "    auth: {oauth: {token_url: 'https://idp.example/token', client_id: mesh, client_secret: {env: NOTES}}}\n",
+    ),
+    Rule(
+        "MESH422",
+        "caller-cannot-sign-in",
+        "callers of an issuer cannot sign in to a server that wants each of them to",
+        "Whoever opens a link to sign in must be proved to be the caller that it was made for, or somebody else's consent "
+        "could be had by sending them one.",
+        "servers:\n  notes:\n    http: https://notes.example/mcp\n"
+        "    auth: {per_user: {issuer: 'https://auth.example', client_id: mesh}}\n"
+        "runtime: {sign_ins: {path: ./sign-ins}, seal_keys: [{env: SEAL}]}\n"
+        "identity:\n  teams: {writers: {}}\n  issuers: {corp: {jwt: 'https://idp.example'}}\n",
+        "servers:\n  notes:\n    http: https://notes.example/mcp\n"
+        "    auth: {per_user: {issuer: 'https://auth.example', client_id: mesh}}\n"
+        "runtime: {sign_ins: {path: ./sign-ins}, seal_keys: [{env: SEAL}]}\n"
+        "identity:\n  teams: {writers: {}}\n"
+        "  issuers: {corp: {jwt: 'https://idp.example', login: {client_id: mesh}}}\n",
+        level="warning",
+    ),
 )

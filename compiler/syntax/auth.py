@@ -42,9 +42,10 @@ class Basic(Written):
 
 
 class ClientCredentials(Written):
-    """OAuth 2.0 client credentials (RFC 6749, 4.4), refreshed as needed."""
+    """OAuth 2.0 client credentials (RFC 6749, 4.4), refreshed as needed; asked for at `token_url`, or where `issuer` says."""
 
-    token_url: Text
+    token_url: Maybe[Text] = None
+    issuer: Maybe[Text] = None
     client_id: Text
     client_secret: Secret
     scopes: list[Text] = []
@@ -65,6 +66,7 @@ class TokenExchange(Written):
     client_id: Maybe[Text] = None
     client_secret: Maybe[Secret] = None
     scopes: list[Text] = []
+    service: Maybe[Secret] = None
 
 
 class Exchange(Written):
@@ -76,9 +78,11 @@ class Exchange(Written):
 class AuthorizationCode(Written):
     """The caller's own token at the server, by authorization code with PKCE (RFC 7636)."""
 
+    issuer: Text
     client_id: Text
     client_secret: Maybe[Secret] = None
     scopes: list[Text] = []
+    service: Maybe[Secret] = None
 
 
 class PerUser(Written):

@@ -9,12 +9,19 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.servers import HeaderName, Url
-from meshplan.compiler.syntax.words import Day, Maybe, Name, Text, Written, bad_value, secret_value
+from meshplan.compiler.syntax.words import Day, Maybe, Name, Secret, Text, Written, bad_value, secret_value
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
 Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
+
+
+class Login(Written):
+    """The mesh as a client of the issuer: whoever opens a link of the mesh logs in there to prove who they are."""
+
+    client_id: Text
+    client_secret: Maybe[Secret] = None
 
 
 class JwtIssuer(Written):
@@ -25,6 +32,7 @@ class JwtIssuer(Written):
     audience: Maybe[Text] = None
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "ES256"]
     scopes: list[Scope] = []
+    login: Maybe[Login] = None
 
 
 class ProxyIssuer(Written):

@@ -79,6 +79,12 @@ class Ledger(Written):
     results: list[Text] = []
 
 
+class SignIns(Written):
+    """Where the tokens of callers who signed in to a server are kept, sealed with `seal_keys`."""
+
+    path: Text = "./sign-ins"
+
+
 class Runtime(Written):
     """Settings of the serving process; everything here is compiled into the plan."""
 
@@ -91,4 +97,5 @@ class Runtime(Written):
     seal_keys: list[Secret] = []
     counters: Maybe[Redis] = None
     ledger: Maybe[Ledger] = None
+    sign_ins: Maybe[SignIns] = None
     limits: Limits = Limits.model_construct()

@@ -16,6 +16,7 @@ from meshplan.runtime.errors import (
 )
 from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
 from meshplan.runtime.front.asgi import BodyError, Direct, Receive, Scope, Send, direct_of, read_body, respond
+from meshplan.runtime.front.connect import CONNECTING, Connect
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
 from meshplan.runtime.front.session import Session
@@ -27,6 +28,8 @@ from meshplan.runtime.identity.metadata import ENDPOINTS
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.principal import CHALLENGE, Approach, Caller, UnauthenticatedError
 from meshplan.runtime.protocol import HANDSHAKE_PROTOCOL_VERSIONS, MCP_PROTOCOL_VERSION_HEADER
+from meshplan.runtime.signin.sign_ins import PATH as CONNECT
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Reports
 from meshplan.runtime.telemetry.context import HEADERS, TRACEPARENT
@@ -50,6 +53,7 @@ class HttpFront:
     verifier: Verifier = field(default_factory=lambda: Verifier(Issuers()))
     tracer: Tracer | None = None
     doors: dict[str, dict[str, Door]] = field(default_factory=dict[str, dict[str, Door]])
+    sign_ins: SignIns | None = None
 
     def __post_init__(self) -> None:
         """What ends here ends at the servers, too."""
@@ -81,11 +85,16 @@ class HttpFront:
                 HEADERS.set(headers)
             if path.startswith(ENDPOINTS):
                 await self._endpoint(path.removeprefix(ENDPOINTS), scope, seen, headers, receive, send)
+            elif path.startswith(CONNECT) and snapshot is not None and self.sign_ins is not None:
+                connect = Connect(self.desk, self.sign_ins, self.verifier)
+                await connect.serve(scope, seen, self._door(snapshot, ""), snapshot, receive, send)
             else:
                 await self._page(path, scope, seen, send)
         except HeadError as error:
             if path.startswith(ENDPOINTS):
                 self.desk.invoker.turn_away(path.removeprefix(ENDPOINTS)[:MAX_NAME], error.why, "invalid")
+            elif path.startswith(CONNECT):
+                self.desk.invoker.turn_away("", error.why, "invalid", method=CONNECTING)
             await respond(send, error.status, jsonrpc.error_text(None, RpcError(error.code, str(error))))
         except UnauthenticatedError as error:
             challenge = {"www-authenticate": error.challenge} if error.status in (401, 403) else {}

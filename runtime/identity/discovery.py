@@ -10,6 +10,9 @@ import httpx2
 from meshplan.runtime.identity.fetch import FetchError, check_url, get_json, http_client
 from meshplan.schemas.rules import JwtIssuer
 
+_NONE = ("HTTP 404", "HTTP 400")
+"""How servers say that they have no such document."""
+
 __all__ = ["FetchError", "discover", "http_client", "key_set"]
 
 
@@ -33,7 +36,7 @@ async def discover(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
     try:
         metadata = await get_json(client, check_url(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
     except FetchError as error:
-        if str(error) not in ("HTTP 404", "HTTP 400"):
+        if str(error) not in _NONE:
             raise
         parts = urlsplit(issuer)
         path = f"/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"

@@ -45,7 +45,7 @@ class Door:
         """The caller behind a request; raises ``UnauthenticatedError``."""
         if query and _token_in(query):
             raise self._refused("token_in_query", "invalid_request", 400)
-        vouched = self._vouched(seen)
+        vouched = self.vouched(seen)
         credential: Credential | None = vouched
         try:
             credential = credential or await self._credential(bearer_token(seen), seen, now)
@@ -59,18 +59,22 @@ class Door:
         except IssuerUnavailableError:
             raise UnauthenticatedError("", "issuer_unavailable", 503) from None
 
-    async def _credential(self, text: str, seen: Approach, now: datetime) -> Credential:
+    def secret(self, text: str, seen: Approach) -> str:
+        """The local profile, or the key with this text, whether there is one or not; raises ``RejectedError``."""
         if self.local_secret is not None and hmac.compare_digest(text.encode(), self.local_secret.encode()):
             if not seen.local:
                 raise RejectedError("local_profile_not_local")
             return LOCAL
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if self.keyring.knows(digest) or text.count(".") != 2 or not self.keyring.issuers:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    async def _credential(self, text: str, seen: Approach, now: datetime) -> Credential:
+        digest = self.secret(text, seen)
+        if digest == LOCAL or self.keyring.knows(digest) or text.count(".") != 2 or not self.keyring.issuers:
             return digest
         token = await self.verifier.check(text, digest, self.keyring, now.timestamp())
         return Bearer(token, resource_url(self.base, self.endpoint))
 
-    def _vouched(self, seen: Approach) -> Vouched | None:
+    def vouched(self, seen: Approach) -> Vouched | None:
         """The name that a trusted proxy gives; the header from anybody else is an attempt to be somebody."""
         if not self.keyring.proxies:
             return None

@@ -10,6 +10,9 @@ import anyio
 import httpx2
 
 from meshplan.runtime.principal import is_loopback
+from meshplan.runtime.upstream.checked import Checked
+from meshplan.runtime.upstream.egress import AddressRefused, Egress
+from meshplan.runtime.upstream.origin import tls_context
 
 SECONDS = 5.0
 MAX_BYTES = 256 * 1024
@@ -19,9 +22,10 @@ class FetchError(Exception):
     """The document could not be had; the text says why and quotes nothing of it."""
 
 
-def http_client() -> httpx2.AsyncClient:
-    """A client that goes nowhere but where it is sent."""
+def http_client(egress: Egress | None = None) -> httpx2.AsyncClient:
+    """A client that goes nowhere but where it is sent, and there only where ``egress`` lets it."""
     return httpx2.AsyncClient(
+        transport=Checked(httpx2.AsyncHTTPTransport(verify=tls_context()), egress or Egress()),
         headers={"user-agent": "meshplan", "accept": "application/json"},
         timeout=httpx2.Timeout(SECONDS),
         follow_redirects=False,
@@ -51,7 +55,12 @@ async def get_json(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
             async with client.stream("GET", url) as response:
                 return await read_json(response)
     except (httpx2.RequestError, TimeoutError) as error:
-        raise FetchError(f"no answer: {type(error).__name__}") from None
+        raise FetchError(f"no answer: {why(error)}") from None
+
+
+def why(error: Exception) -> str:
+    """Why a request got no answer: where its name leads if that is refused, else the kind of failure alone."""
+    return error.__cause__.reason if isinstance(error.__cause__, AddressRefused) else type(error).__name__
 
 
 async def read_json(response: httpx2.Response) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from meshplan.runtime.active import Active
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.schemas.rules import JwtIssuer
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Issuers:
     """The keys of every issuer of the newest plan; an issuer that a new plan leaves as it is keeps its keys."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self._clock, self._egress = clock, Egress()
         self._known: dict[JwtIssuer, IssuerKeys] = {}
         self._client: httpx2.AsyncClient | None = None
 
@@ -129,11 +130,15 @@ class Issuers:
         if self._client is None:
             from meshplan.runtime.identity import discovery
 
-            self._client = discovery.http_client()
+            self._client = discovery.http_client(self._egress)
         return self._client
 
-    async def refresh(self, issuers: Iterable[JwtIssuer]) -> float:
-        """Ask each issuer for which it is time, forget all others; seconds until the next is due."""
+    async def refresh(self, issuers: Iterable[JwtIssuer], private_networks: Iterable[str] = ()) -> float:
+        """Ask each issuer for which it is time, forget all others; seconds until the next is due.
+
+        From now on, their names may lead into these networks, too.
+        """
+        self._egress.adopt(private_networks)
         wanted = set(issuers)
         self._known = {issuer: keys for issuer, keys in self._known.items() if issuer in wanted}
         async with anyio.create_task_group() as group:
@@ -158,7 +163,11 @@ async def keep_fresh(issuers: Issuers, active: Active) -> AsyncGenerator[None]:
     async def run() -> None:
         while True:
             swapped, snapshot = active.swapped, active.snapshot
-            left = await issuers.refresh(snapshot.keyring.issuers.values() if snapshot else ())
+            left = await (
+                issuers.refresh(snapshot.keyring.issuers.values(), snapshot.plan.runtime.private_networks)
+                if snapshot
+                else issuers.refresh(())
+            )
             with anyio.move_on_after(max(left, FIRST_BACKOFF)):
                 await swapped.wait()
 

@@ -28,6 +28,7 @@ from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.counters import KeeperCounters
@@ -159,8 +160,10 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
     def on_connected(server: str) -> None:
         keeper.tell("due", server)
 
+    sign_ins = SignIns(active, root, setup.sealer(), KeeperUsed(keeper))
+    sign_ins.origin = setup.binding.origin if setup.binding.loopback else None
     async with (
-        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected) as own,
+        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins) as own,
         open_lot() as lot,
         open_tracer(os.environ, say) as tracer,
         keep_fresh(issuers, active),
@@ -187,6 +190,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             used=KeeperUsed(keeper),
             telemetry=telemetry,
             cashier=Cashier(KeeperCounters(keeper), say),
+            sign_ins=sign_ins,
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)
@@ -194,7 +198,9 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         telemetry.gauges["sessions"] = lambda: len(sessions)
         tasks.start_soon(_report, telemetry, keeper)
         status = KeeperStatus(keeper, active)
-        front = HttpFront(desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers), tracer)
+        front = HttpFront(
+            desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers), tracer, sign_ins=sign_ins
+        )
         door = await listen_at(setup.worker(name))
         tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
         if await _greet(keeper, name, active, duty):

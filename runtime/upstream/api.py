@@ -121,7 +121,7 @@ class ApiServer:
         module = importlib.import_module("httpx2")
         try:
             credentials = self._credentials = self._credentials or Credentials(
-                self.transport, self._surroundings.secrets
+                self.transport, self._surroundings.secrets, egress=self._surroundings.egress
             )
             resolved = await credentials.resolve()
             response = await self._send(method, url, headers | credentials.headers(resolved), body)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
 
+from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
-from meshplan.runtime.upstream.failures import Unavailable
-from meshplan.runtime.upstream.port import Behalf, Health, OnUpdate, UpstreamRequest
-from meshplan.schemas.plan import Transport
+from meshplan.runtime.upstream.failures import Unavailable, secret_failure
+from meshplan.runtime.upstream.port import Behalf, Health, OnUpdate, Source, UpstreamRequest
+from meshplan.schemas.plan import BearerAuth, ExchangeAuth, HttpTransport, PerUserAuth, Transport
 
 if TYPE_CHECKING:
     from meshplan.runtime.upstream.envelope import Negotiated
@@ -42,6 +43,7 @@ class CallerConnections:
         self.name, self.transport = name, transport
         self._surroundings = surroundings
         self._own: dict[tuple[str, str], _Own] = {}
+        self._service = _service(name, transport, surroundings)
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stopping = anyio.Event()
 
@@ -50,8 +52,10 @@ class CallerConnections:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self._sweep)
+            if self._service is not None:
+                tasks.start_soon(self._service.run)
             await self._stopping.wait()
-            servers = [own.server for own in self._own.values()]
+            servers = [own.server for own in self._own.values()] + ([self._service] if self._service else [])
             for server in servers:
                 server.stop()
             for server in servers:
@@ -59,22 +63,29 @@ class CallerConnections:
             tasks.cancel_scope.cancel()
 
     async def request(self, request: UpstreamRequest) -> dict[str, Any]:
-        """See ``port.Upstream``."""
-        with self._used(request) as server:
+        """See ``port.Upstream``; nobody's request is the service's, where there is one."""
+        if request.behalf is None and self._service is not None:
+            return await self._service.request(request)
+        async with self._used(request) as server:
             return await server.request(request)
 
     async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
         """See ``port.Upstream``."""
-        with self._used(request) as server:
+        if request.behalf is None and self._service is not None:
+            return await self._service.forward(request)
+        async with self._used(request) as server:
             return await server.forward(request)
 
-    @contextmanager
-    def _used(self, request: UpstreamRequest) -> Generator[UpstreamServer]:
+    @asynccontextmanager
+    async def _used(self, request: UpstreamRequest) -> AsyncGenerator[UpstreamServer]:
         if request.behalf is None:
             raise Unavailable(_NOBODY)
         own = self._of(request.behalf)
         own.users += 1
         try:
+            if own.behalf.signed_in is not None:
+                # Without a token there is nothing to connect for.
+                await _present(own.behalf.signed_in)
             yield own.server
         finally:
             own.users -= 1
@@ -89,7 +100,9 @@ class CallerConnections:
             raise Unavailable("the connection was closed by a new plan or a shutdown")
         if len(self._own) >= MAX_CALLERS:
             self._make_room()
-        kept = replace(behalf)
+        kept, around = replace(behalf), self._surroundings
+        if around.sign_ins is not None and isinstance(self.transport, HttpTransport):
+            kept.signed_in = around.sign_ins.source(self.name, self.transport, behalf.owner, around.egress)
         own = self._own[behalf.owner] = _Own(
             kept, UpstreamServer(self.name, self.transport, self._surroundings, behalf=kept)
         )
@@ -121,9 +134,10 @@ class CallerConnections:
         yield
 
     async def negotiated(self, seconds: float) -> Negotiated:
-        """Nothing is negotiated without a caller."""
-        del seconds
-        raise Unavailable(_NOBODY)
+        """What the server said to the service; without one, nothing is negotiated without a caller."""
+        if self._service is None:
+            raise Unavailable(_NOBODY)
+        return await self._service.negotiated(seconds)
 
     def health(self) -> Health:
         """How many callers are connected, and what went wrong for one of them last."""
@@ -142,3 +156,23 @@ class CallerConnections:
     def stop(self) -> None:
         """Close every connection and end ``run``, without waiting for requests."""
         self._stopping.set()
+
+
+def as_service(transport: Transport) -> Transport | None:
+    """The transport of what is asked for nobody, where the plan has a credential for that."""
+    auth = transport.auth if isinstance(transport, HttpTransport) else None
+    if not isinstance(auth, ExchangeAuth | PerUserAuth) or auth.service is None:
+        return None
+    return transport.model_copy(update={"auth": BearerAuth(token=auth.service)})
+
+
+def _service(name: str, transport: Transport, surroundings: Surroundings) -> UpstreamServer | None:
+    own = as_service(transport)
+    return None if own is None else UpstreamServer(name, own, surroundings)
+
+
+async def _present(source: Source) -> None:
+    try:
+        await source.resolve()
+    except SecretError as error:
+        raise secret_failure(error) from None

@@ -27,6 +27,7 @@ from meshplan.schemas.plan import HttpTransport, Transport
 if TYPE_CHECKING:
     import httpx2
 
+    from meshplan.runtime.signin.sign_ins import SignIns
     from meshplan.runtime.upstream.envelope import Negotiated
     from meshplan.runtime.upstream.session import Session
 
@@ -76,6 +77,7 @@ class Surroundings:
     on_list_changed: Callable[[str, str], None] | None = None
     on_connected: Callable[[str], None] | None = None
     egress: Egress = field(default_factory=Egress)
+    sign_ins: SignIns | None = None
 
 
 class UpstreamServer:
@@ -263,6 +265,7 @@ class UpstreamServer:
                 on_refused=self._refuse_ask,
                 on_updated=self._updates.updated,
                 behalf=self.behalf,
+                egress=around.egress,
             )
         )
         tasks.start_soon(self._keep, session)

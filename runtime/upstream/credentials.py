@@ -6,10 +6,11 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from meshplan.runtime.secrets import SecretError, Secrets
-from meshplan.runtime.upstream.port import Behalf
+from meshplan.runtime.upstream.egress import Egress
+from meshplan.runtime.upstream.port import Behalf, Source
 from meshplan.schemas.plan import (
     BasicAuth,
     BearerAuth,
@@ -18,6 +19,7 @@ from meshplan.schemas.plan import (
     HttpTransport,
     OAuthAuth,
     OpenApiTransport,
+    PerUserAuth,
     Value,
 )
 
@@ -26,18 +28,6 @@ _OURS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
     | {SESSION_HEADER, "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
 )
-
-
-class Source(Protocol):
-    """Where the value of a header comes from."""
-
-    async def resolve(self) -> str:
-        """The value for the next request; raises ``SecretError``."""
-        ...
-
-    async def refresh(self, rejected: str) -> str:
-        """The value after the server rejected one; the same where nothing newer is known. Raises ``SecretError``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +47,16 @@ class _Referenced:
 class Credentials:
     """The headers that the plan declares for one server, made from the values of their sources.
 
-    ``behalf`` is the caller whom the connection is for, where it is one caller's alone. Raises ``SecretError`` for a
-    kind of authentication that is not implemented: nothing is sent without it.
+    ``behalf`` is the caller whom the connection is for, where it is one caller's alone; ``egress`` says where token
+    endpoints may lead. Raises ``SecretError`` where there is nothing to prove the mesh with: nothing is sent without it.
     """
 
     def __init__(
-        self, transport: HttpTransport | OpenApiTransport, secrets: Secrets, behalf: Behalf | None = None
+        self,
+        transport: HttpTransport | OpenApiTransport,
+        secrets: Secrets,
+        behalf: Behalf | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._values: dict[str, tuple[Callable[[str], str], Source]] = {
             name: (_as_it_is, _Referenced(secrets, value))
@@ -81,9 +75,14 @@ class Credentials:
             case OAuthAuth() | ExchangeAuth() as auth:
                 from meshplan.runtime.upstream.grants import token_source
 
-                self._values["Authorization"] = (_bearer, token_source(auth, secrets, behalf))
-            case other:
-                raise SecretError(f"authentication of kind `{other.kind}` is not implemented")
+                self._values["Authorization"] = (
+                    _bearer,
+                    token_source(auth, secrets, behalf, egress or Egress(), transport.url),
+                )
+            case PerUserAuth():
+                if behalf is None or behalf.signed_in is None:
+                    raise SecretError("each caller signs in to it, and this is nobody's request")
+                self._values["Authorization"] = (_bearer, behalf.signed_in)
 
     async def resolve(self) -> dict[str, str]:
         """Header names and the values behind them, for the next request; raises ``SecretError``."""

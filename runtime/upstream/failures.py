@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from meshplan.runtime.secrets import SecretError, SignInRequiredError
 from meshplan.runtime.upstream.port import UpstreamUnavailable
 
 Kind = Literal["unreachable", "timeout", "secret", "protocol"]
@@ -31,6 +32,10 @@ class SecretUnavailable(Unavailable):
     kind = "secret"
 
 
+class SignInWanted(SecretUnavailable):
+    """The caller has not signed in to the server, or not any more."""
+
+
 class ProtocolMismatch(Unavailable):
     """The server answered something that is not the MCP we know."""
 
@@ -39,3 +44,8 @@ class ProtocolMismatch(Unavailable):
 
 class SessionLost(Unavailable):
     """The connection ended before the request was executed: sending it once more on a new one is safe."""
+
+
+def secret_failure(error: SecretError) -> SecretUnavailable:
+    """The failure of a request that could not be sent for want of a credential."""
+    return SignInWanted(str(error)) if isinstance(error, SignInRequiredError) else SecretUnavailable(str(error))

@@ -15,39 +15,23 @@ import anyio
 import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
-from meshplan.runtime.identity.fetch import SECONDS, FetchError, check_url, http_client, read_json
+from meshplan.runtime.identity import authority
+from meshplan.runtime.identity.fetch import SECONDS, FetchError, check_url, http_client, read_json, why
 from meshplan.runtime.secrets import SecretError, Secrets
+from meshplan.runtime.upstream.egress import Egress
+from meshplan.runtime.upstream.oauth import MIN_AGE, AccessToken, Client, RefusedGrantError
 from meshplan.runtime.upstream.port import Behalf
-from meshplan.schemas.plan import ExchangeAuth, OAuthAuth, Value
+from meshplan.schemas.plan import ExchangeAuth, OAuthAuth
 
 EARLY: Final = 30.0
 """Seconds before its end from which a token is renewed; never more than half of its life."""
 UNSTATED: Final = 300.0
 """Seconds that a token is used for whose end the server does not state."""
-MIN_AGE: Final = 1.0
-"""Seconds between two questions to the authorization server, so that a refused token does not become a flood."""
 
 EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 SUBJECT_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """The mesh as a client of an authorization server; without a secret it is a public one."""
-
-    token_url: str
-    client_id: str | None
-    client_secret: Value | None
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A token for an upstream, and the time on our clock after which it is not sent any more."""
-
-    value: str
-    until: float
 
 
 class _Granted(BaseModel):
@@ -56,6 +40,8 @@ class _Granted(BaseModel):
     access_token: str
     token_type: str = Field(pattern=r"(?i)\Abearer\z")
     expires_in: int | None = None
+    refresh_token: str | None = None
+    id_token: str | None = None
 
 
 async def request_token(
@@ -63,28 +49,48 @@ async def request_token(
 ) -> AccessToken:
     """Ask the token endpoint (RFC 6749 3.2); raises ``SecretError``, which quotes the server's error code at most."""
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    sent = dict(parameters)
-    if client.client_secret is not None:
-        secret = await secrets.resolve(client.client_secret)
-        headers["authorization"] = _basic(client.client_id or "", secret)
-    elif client.client_id is not None:
-        sent["client_id"] = client.client_id
-    answer = await _post(client.token_url, urlencode({"grant_type": grant_type, **sent}), headers)
-    return _read(answer, clock())
-
-
-async def _post(url: str, form: str, headers: dict[str, str]) -> dict[str, Any]:
+    sent = {"grant_type": grant_type, **parameters}
+    secret = None if client.client_secret is None else await secrets.resolve(client.client_secret)
     try:
-        async with http_client() as http:
-            with anyio.fail_after(SECONDS):
-                async with http.stream("POST", check_url(url), content=form, headers=headers) as response:
-                    if response.status_code in (400, 401):
-                        response.status_code = 200
-                    return await read_json(response)
+        async with http_client(client.egress) as http:
+            place = await _place(http, client)
+            if client.resource is not None and not sent.keys() & {"resource", "audience"}:
+                sent["resource"] = place.resource
+            if secret is not None and not place.posts_secret:
+                headers["authorization"] = _basic(client.client_id or "", secret)
+            else:
+                sent |= {} if client.client_id is None else {"client_id": client.client_id}
+                sent |= {} if secret is None else {"client_secret": secret}
+            answer = await _post(http, place.url, urlencode(sent), headers)
     except FetchError as error:
         raise SecretError(f"the authorization server gave no token: {error}") from None
     except (httpx2.RequestError, TimeoutError) as error:
-        raise SecretError(f"the authorization server cannot be reached: {type(error).__name__}") from None
+        raise SecretError(f"the authorization server cannot be reached: {why(error)}") from None
+    return _read(answer, clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    url: str
+    resource: str = ""
+    posts_secret: bool = False
+
+
+async def _place(http: httpx2.AsyncClient, client: Client) -> _Place:
+    """Where a token is asked for, and for what; raises ``FetchError``."""
+    if client.issuer is None:
+        return _Place(client.token_url or "")
+    resource = client.resource and await authority.check_resource(http, client.resource, client.issuer)
+    found = await authority.find(http, client.issuer, client.egress)
+    return _Place(found.token_endpoint, resource or "", found.posts_secret)
+
+
+async def _post(http: httpx2.AsyncClient, url: str, form: str, headers: dict[str, str]) -> dict[str, Any]:
+    with anyio.fail_after(SECONDS):
+        async with http.stream("POST", check_url(url), content=form, headers=headers) as response:
+            if response.status_code in (400, 401):
+                response.status_code = 200
+            return await read_json(response)
 
 
 def _read(answer: dict[str, Any], now: float) -> AccessToken:
@@ -92,14 +98,14 @@ def _read(answer: dict[str, Any], now: float) -> AccessToken:
         granted = _Granted.model_validate(answer)
     except ValidationError:
         code = answer.get("error")
-        shown = f" with `{code}`" if isinstance(code, str) and _CODE.match(code) else ""
-        raise SecretError(f"the authorization server refused to give a bearer token{shown}") from None
+        raise RefusedGrantError(code if isinstance(code, str) and _CODE.match(code) else None) from None
     value, seconds = granted.access_token, UNSTATED if granted.expires_in is None else float(granted.expires_in)
     if not value or not value.isascii() or not value.isprintable():
         raise SecretError("the authorization server gave a token that no header can carry")
     if seconds <= 0:
         raise SecretError("the authorization server gave a token that has ended")
-    return AccessToken(value, now + seconds - min(EARLY, seconds / 2))
+    until = now + seconds - min(EARLY, seconds / 2)
+    return AccessToken(value, until, granted.refresh_token, granted.id_token)
 
 
 def _basic(user: str, password: str) -> str:
@@ -108,9 +114,13 @@ def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def token_source(auth: OAuthAuth | ExchangeAuth, secrets: Secrets, behalf: Behalf | None) -> GrantedToken:
-    """The tokens that the plan declares for a server: the mesh's own, or one made from the caller's."""
-    client = Client(auth.token_url, auth.client_id, auth.client_secret)
+def token_source(
+    auth: OAuthAuth | ExchangeAuth, secrets: Secrets, behalf: Behalf | None, egress: Egress, server: str
+) -> GrantedToken:
+    """The tokens that the plan declares for a server (its URL): the mesh's own, or one made from the caller's."""
+    issuer = auth.issuer if isinstance(auth, OAuthAuth) else None
+    resource = server if issuer is not None else None
+    client = Client(auth.token_url, auth.client_id, auth.client_secret, issuer, resource, egress)
     parameters = {"scope": " ".join(auth.scopes)} if auth.scopes else {}
     if auth.audience is not None:
         # An address is a resource (RFC 8707), any other name an audience (RFC 8693 2.1).

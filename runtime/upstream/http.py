@@ -14,10 +14,11 @@ import anyio
 import httpx2
 
 from meshplan.runtime.secrets import SecretError, Secrets
+from meshplan.runtime.upstream.checked import Checked
 from meshplan.runtime.upstream.credentials import SESSION_HEADER, Credentials
 from meshplan.runtime.upstream.egress import AddressRefused, Egress
 from meshplan.runtime.upstream.exchange import CURRENT, MARK, Exchange
-from meshplan.runtime.upstream.failures import ProtocolMismatch, SecretUnavailable, SessionLost, Unavailable
+from meshplan.runtime.upstream.failures import ProtocolMismatch, SessionLost, Unavailable, secret_failure
 from meshplan.runtime.upstream.port import Behalf
 from meshplan.schemas.plan import HttpTransport
 
@@ -38,45 +39,19 @@ _SESSION_REFUSED = (-32000, -32600)
 
 def shared_pool(egress: Egress) -> httpx2.AsyncBaseTransport:
     """One connection pool and TLS context for every upstream; environment proxies are not used."""
-    return _Checked(httpx2.AsyncHTTPTransport(limits=_LIMITS), egress)
-
-
-class _Checked(httpx2.AsyncBaseTransport):
-    """Connects to addresses that may be connected to, under the name that they were found by."""
-
-    def __init__(self, pool: httpx2.AsyncBaseTransport, egress: Egress) -> None:
-        self._pool, self._egress = pool, egress
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request; the next address of the name is tried where none of it was sent."""
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            addresses = await self._egress.addresses(url.host, port)
-        except AddressRefused as refused:
-            raise httpx2.ConnectError(refused.reason, request=request) from refused
-        except (OSError, UnicodeError) as error:
-            raise httpx2.ConnectError(str(error), request=request) from error
-        if addresses != [url.host]:
-            request.extensions = {**request.extensions, "sni_hostname": url.host}
-        for address in addresses[:-1]:
-            request.url = url.copy_with(host=address)
-            with suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
-                return await self._pool.handle_async_request(request)
-        request.url = url.copy_with(host=addresses[-1])
-        return await self._pool.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._pool.aclose()
+    return Checked(httpx2.AsyncHTTPTransport(limits=_LIMITS), egress)
 
 
 def client(
-    transport: HttpTransport, secrets: Secrets, pool: httpx2.AsyncBaseTransport, behalf: Behalf | None = None
+    transport: HttpTransport,
+    secrets: Secrets,
+    pool: httpx2.AsyncBaseTransport,
+    behalf: Behalf | None = None,
+    egress: Egress | None = None,
 ) -> httpx2.AsyncClient:
     """A client for one upstream on the shared pool; closing it leaves the pool open."""
     return httpx2.AsyncClient(
-        transport=Wire(Credentials(transport, secrets, behalf), pool),
+        transport=Wire(Credentials(transport, secrets, behalf, egress), pool),
         headers={"user-agent": "meshplan", "accept-encoding": "identity"},
         timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         follow_redirects=False,
@@ -105,7 +80,7 @@ class Wire(httpx2.AsyncBaseTransport):
                 response = await self._send(request)
                 failure = await _judge(request, response, exchange if asks else None)
         except SecretError as error:
-            failure = SecretUnavailable(str(error))
+            failure = secret_failure(error)
         except _NOT_SENT as error:
             failure = SessionLost(f"cannot connect: {_why(error)}")
         except httpx2.RequestError:

@@ -22,10 +22,10 @@ from meshplan.runtime.upstream.envelope import Negotiated, wanted_log, wire_head
 from meshplan.runtime.upstream.exchange import MARK
 from meshplan.runtime.upstream.failures import (
     ProtocolMismatch,
-    SecretUnavailable,
     SessionLost,
     SlowToConnect,
     Unavailable,
+    secret_failure,
 )
 from meshplan.runtime.upstream.negotiate import negotiate
 from meshplan.runtime.upstream.origin import Origin
@@ -72,7 +72,8 @@ class ModernSession:
         self.failure: Unavailable | None = None
         self.negotiated: Negotiated | None = None
         self.with_sessions = False
-        self._origin = Origin(transport.url, egress or Egress())
+        self._egress = egress or Egress()
+        self._origin = Origin(transport.url, self._egress)
         self._credentials: Credentials | None = None
         self._sent: tuple[dict[str, str], bytes] = ({}, b"")
         self._heads: dict[tuple[str, str], bytes] = {}
@@ -100,13 +101,13 @@ class ModernSession:
     async def _meet(self, within: float) -> None:
         slow = SlowToConnect(f"did not finish connecting within {within:g} s")
         try:
-            self._credentials = Credentials(self._transport, self._secrets, self._behalf)
+            self._credentials = Credentials(self._transport, self._secrets, self._behalf, self._egress)
             with anyio.move_on_after(within) as scope:
                 self.negotiated = await negotiate(self, {})
             if scope.cancelled_caught:
                 self.failure = slow
         except SecretError as error:
-            self.failure = SecretUnavailable(str(error))
+            self.failure = secret_failure(error)
         except _SessionWanted:
             self.with_sessions = True
         except Unavailable as failure:
@@ -191,7 +192,7 @@ class ModernSession:
             if reply.status == 401 and (renewed := await self._renew(resolved)) != resolved:
                 connection, reply = await self._send(head, renewed, body, deadline)
         except SecretError as error:
-            raise SecretUnavailable(str(error)) from None
+            raise secret_failure(error) from None
         try:
             answer = await self._answer(reply, number, request)
         except BaseException:

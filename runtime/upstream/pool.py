@@ -22,10 +22,12 @@ from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.port import Health, Upstream
 from meshplan.runtime.upstream.resilience import Resilient
-from meshplan.schemas.plan import ExchangeAuth, HttpTransport, Server, Transport
+from meshplan.schemas.plan import ExchangeAuth, HttpTransport, PerUserAuth, Server, Transport
 
 if TYPE_CHECKING:
     import httpx2
+
+    from meshplan.runtime.signin.sign_ins import SignIns
 
 DRAIN_SECONDS = 120.0
 """How long a server that left the plan may finish its running calls."""
@@ -154,7 +156,8 @@ def kind_of(server: Server) -> type[_Kept]:
     """How the callers of a server share its connections."""
     if server.transport.kind == "openapi":
         return ApiServer
-    on_behalf = isinstance(server.transport, HttpTransport) and isinstance(server.transport.auth, ExchangeAuth)
+    auth = server.transport.auth if isinstance(server.transport, HttpTransport) else None
+    on_behalf = isinstance(auth, ExchangeAuth | PerUserAuth)
     return CallerConnections if on_behalf else _KINDS[server.sessions]
 
 
@@ -165,13 +168,17 @@ async def open_upstreams(
     *,
     on_list_changed: Callable[[str, str], None] | None = None,
     on_connected: Callable[[str], None] | None = None,
+    sign_ins: SignIns | None = None,
 ) -> AsyncGenerator[UpstreamPool, None]:
     """Start connecting to all servers, and yield at once; on exit, close their connections.
 
     ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
     list-changed notification, ``on_connected`` the name of a server that was connected (again); they must not block.
+    ``sign_ins`` has the tokens of callers who sign in to servers.
     """
-    async with shared_surroundings(root, on_list_changed=on_list_changed, on_connected=on_connected) as surroundings:
+    async with shared_surroundings(
+        root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins
+    ) as surroundings:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
         pool = UpstreamPool(tasks, surroundings)
@@ -190,6 +197,7 @@ async def shared_surroundings(
     *,
     on_list_changed: Callable[[str, str], None] | None = None,
     on_connected: Callable[[str], None] | None = None,
+    sign_ins: SignIns | None = None,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
     made: list[httpx2.AsyncBaseTransport] = []
@@ -201,7 +209,7 @@ async def shared_surroundings(
         return made[0]
 
     try:
-        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected, egress)
+        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected, egress, sign_ins)
     finally:
         for pool in made:
             await pool.aclose()

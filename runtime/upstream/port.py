@@ -32,15 +32,29 @@ class Client:
     alone: bool = False
 
 
+class Source(Protocol):
+    """Where the value of a header comes from."""
+
+    async def resolve(self) -> str:
+        """The value for the next request; raises ``SecretError``."""
+        ...
+
+    async def refresh(self, rejected: str) -> str:
+        """The value after the server rejected one; the same where nothing newer is known. Raises ``SecretError``."""
+        ...
+
+
 @dataclass(slots=True)
 class Behalf:
     """The caller whom a request is for: (issuer, sub), and its own verified token, if it came with one.
 
-    The token goes to a declared authorization server, to be exchanged, and nowhere else.
+    The token goes to a declared authorization server, to be exchanged, and nowhere else. ``signed_in`` gives the tokens
+    of a caller who signed in to the server.
     """
 
     owner: tuple[str, str]
     token: str | None = field(default=None, repr=False)
+    signed_in: Source | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(slots=True)

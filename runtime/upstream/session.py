@@ -16,13 +16,14 @@ import httpx2
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream import sdk
 from meshplan.runtime.upstream.child import StderrRelay, open_child
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.envelope import Negotiated, wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import CURRENT, Exchange
 from meshplan.runtime.upstream.failures import (
-    SecretUnavailable,
     SessionLost,
     SlowToConnect,
     Unavailable,
+    secret_failure,
 )
 from meshplan.runtime.upstream.http import client
 from meshplan.runtime.upstream.negotiate import negotiate
@@ -57,6 +58,7 @@ class Place:
     on_refused: Callable[[], None] | None = None
     behalf: Behalf | None = None
     on_updated: Callable[[str], None] | None = None
+    egress: Egress | None = None
 
 
 class Session:
@@ -140,9 +142,9 @@ class Session:
         if not isinstance(place.transport, HttpTransport):
             raise Unavailable(f"servers of kind `{place.transport.kind}` are not reached this way")
         try:
-            http = client(place.transport, place.secrets, place.pool(), place.behalf)
+            http = client(place.transport, place.secrets, place.pool(), place.behalf, place.egress)
         except SecretError as error:
-            raise SecretUnavailable(str(error)) from None
+            raise secret_failure(error) from None
         async with (
             http,
             sdk.open_http(place.transport.url, http) as streams,

@@ -30,6 +30,7 @@ from meshplan.schemas.plan import (
     Rule,
     Server,
     Settings,
+    SignIns,
     Strategy,
     Value,
     canonical,
@@ -61,6 +62,7 @@ class Draft:
     origins: tuple[str, ...] = ()
     seal_keys: tuple[Value, ...] = ()
     strategies: dict[str, Strategy] = field(default_factory=dict)
+    sign_ins: str | None = None
     limits: Limits = field(default_factory=lambda: Limits(body_bytes=100_000, concurrency_per_principal=64))
 
     def server(self, name, transport=None, *, relays=(), timeout_ms=5000, sessions="shared", on_drift="block"):
@@ -147,6 +149,7 @@ class Draft:
                 public_url=self.public_url,
                 allowed_origins=self.origins,
                 seal_keys=self.seal_keys,
+                sign_ins=None if self.sign_ins is None else SignIns(path=self.sign_ins),
                 trusted_proxies=self.trusted_proxies,
                 limits=self.limits,
             ),

@@ -24,10 +24,10 @@ ACCEPT = "application/json, text/event-stream"
 
 
 @asynccontextmanager
-async def listening(app):
+async def listening(app, port=0):
     """Serve an ASGI application; yields its port."""
     server, ready = HttpServer(app), anyio.Event()
-    with listen_on(Binding("127.0.0.1", 0)) as listener:
+    with listen_on(Binding("127.0.0.1", port)) as listener:
         async with anyio.create_task_group() as group:
             group.start_soon(server.serve, listener, ready.set, 3)
             await ready.wait()
@@ -111,18 +111,32 @@ def events(text):
 
 
 @asynccontextmanager
-async def site(bundle, upstreams, *, local_secret=None, seq=None, active=None, drift=None, tracer=None):
+async def site(
+    bundle,
+    upstreams,
+    *,
+    local_secret=None,
+    seq=None,
+    active=None,
+    drift=None,
+    tracer=None,
+    port=0,
+    sign_ins=None,
+):
     """Serve a bundle (or nothing at all) with these upstreams."""
     active, attempts = active or Active(), []
     if bundle is not None:
         active.swap(Snapshot(bundle, seq))
     async with open_lot() as lot, anyio.create_task_group() as group:
         telemetry = Telemetry(active, tracer=tracer)
-        desk = Desk(active, Invoker(active, upstreams, attempts.append, lot=lot, drift=drift, telemetry=telemetry))
-        front = HttpFront(desk, Status(active, upstreams, Desired(), drift), Binding("127.0.0.1", 0), local_secret)
+        invoker = Invoker(
+            active, upstreams, attempts.append, lot=lot, drift=drift, telemetry=telemetry, sign_ins=sign_ins
+        )
+        desk, status = Desk(active, invoker), Status(active, upstreams, Desired(), drift)
+        front = HttpFront(desk, status, Binding("127.0.0.1", 0), local_secret, sign_ins=sign_ins)
         group.start_soon(desk.background.run)
-        async with listening(front) as port, httpx2.AsyncClient(timeout=20) as client:
-            yield Site(front, active, upstreams, attempts, port, client, telemetry=telemetry)
+        async with listening(front, port) as bound, httpx2.AsyncClient(timeout=20) as client:
+            yield Site(front, active, upstreams, attempts, bound, client, telemetry=telemetry)
             active.close()
             await front.verifier.issuers.aclose()
         group.cancel_scope.cancel()

@@ -18,11 +18,13 @@ SECRET = p.FromEnv(name="X")
 
 
 PRINCIPAL, DECIDE, GRANTS = "runtime/principal.py", "schemas/decide.py", "runtime/upstream/grants.py"
+SIGN_INS = "runtime/signin/sign_ins.py"
 CHILD, CREDENTIALS, INDEX = "runtime/upstream/child.py", "runtime/upstream/credentials.py", "runtime/index.py"
 ENFORCED = {
     "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py runtime/budget/tariff.py",
     "Settings": "runtime/app.py runtime/front/guard.py runtime/identity/door.py runtime/rounds.py runtime/front/http.py "
-    "runtime/ledger/book.py runtime/reload.py",
+    "runtime/ledger/book.py runtime/reload.py runtime/signin/sign_ins.py",
+    "SignIns": SIGN_INS,
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
     "Ledger": "runtime/ledger/book.py",
     "Identity": f"{PRINCIPAL} {DECIDE}",
@@ -30,7 +32,8 @@ ENFORCED = {
     "Claim": PRINCIPAL,
     "UserClaim": PRINCIPAL,
     "ProxyIssuer": PRINCIPAL,
-    "JwtIssuer": f"{PRINCIPAL} runtime/identity/discovery.py runtime/identity/verifier.py",
+    "JwtIssuer": f"{PRINCIPAL} runtime/identity/discovery.py runtime/identity/verifier.py {SIGN_INS}",
+    "Login": "runtime/signin/front.py",
     "Access": DECIDE,
     "Grant": DECIDE,
     "Rule": DECIDE,
@@ -50,7 +53,8 @@ ENFORCED = {
     "ApiArgument": "runtime/upstream/api_request.py",
     "StdioTransport": CHILD,
     "OAuthAuth": GRANTS,
-    "ExchangeAuth": GRANTS,
+    "ExchangeAuth": f"{GRANTS} runtime/upstream/callers.py",
+    "PerUserAuth": f"{SIGN_INS} runtime/upstream/callers.py",
     "BearerAuth": CREDENTIALS,
     "HeaderAuth": CREDENTIALS,
     "BasicAuth": CREDENTIALS,
@@ -96,13 +100,6 @@ REFUSED = {
 
 WHOLE = {
     p.TunnelTransport: {"transport": p.TunnelTransport()},
-    p.PerUserAuth: {
-        "transport": p.HttpTransport(
-            url="https://x.example",
-            headers={},
-            auth=p.PerUserAuth(client_id="x", client_secret=None, scopes=()),
-        )
-    },
 }
 """Models that are refused wherever they are, and a server that has one."""
 

@@ -1,9 +1,9 @@
-// A certified OpenID provider on loopback: client credentials, JWT access tokens for a resource, and token exchange.
-// Arguments: the port, and the path of the package `oidc-provider`.
+// A certified OpenID provider on loopback: client credentials, token exchange, and people who log in by any name.
+// Arguments: the port, the path of the package `oidc-provider`, and the URL of a mesh that people come back to.
 import { createPublicKey, verify } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
-const [port, library] = process.argv.slice(2);
+const [port, library, mesh = 'http://127.0.0.1:9'] = process.argv.slice(2);
 const { Provider, errors } = await import(pathToFileURL(`${library}/lib/index.js`));
 const issuer = `http://127.0.0.1:${port}`;
 const client = (client_id, ...grant_types) => ({
@@ -16,12 +16,20 @@ const resource = (audience) => ({
   audience, scope: 'mcp notes', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
 });
 const provider = new Provider(issuer, {
-  clients: [client('robot', 'client_credentials'), client('mesh: one', 'client_credentials', EXCHANGE)],
+  clients: [client('robot', 'client_credentials'), client('mesh: one', 'client_credentials', EXCHANGE), {
+    client_id: 'mesh', token_endpoint_auth_method: 'none', response_types: ['code'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    redirect_uris: [`${mesh}/connect/callback/notes`, `${mesh}/connect/login/idp`],
+  }],
   scopes: ['mcp', 'notes'],
+  // Who logs in is who they say; each code and each refresh token is good once.
+  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+  rotateRefreshToken: true,
   extraTokenClaims: (_ctx, token) => token.extra,
   ttl: { ClientCredentials: () => 120 },
   features: {
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,

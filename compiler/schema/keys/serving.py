@@ -23,6 +23,8 @@ KEYS: dict[str, tuple[Any, ...]] = {
         {"redis": {"env": "REDIS_URL"}},
     ),
     "Runtime.ledger": ("Where every attempt is recorded.", {"path": "./ledger", "retention": "90d"}),
+    "Runtime.sign_ins": ("Where callers' own tokens at servers are kept, sealed.", {"path": "./sign-ins"}),
+    "SignIns.path": ("Folder of the tokens, relative to mesh.yaml; all runtimes of a mesh share it.", "./sign-ins"),
     "Runtime.limits": ("Bounds on what one caller can cost.", {"body": "4MiB", "concurrency": {"per_principal": 64}}),
     "Limits.body": ("Size of one request.", "4MiB"),
     "Limits.depth": ("Nesting of one request's JSON.", 64),

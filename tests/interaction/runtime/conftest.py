@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "runtime")]
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "runtime"), str(HERE.parents[1] / "servers")]
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import httpx2
-import jwt
 import pytest
 import worlds
+from guarded import Guarded
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from plans import Draft
@@ -35,48 +35,6 @@ def issuer():
 @pytest.fixture(autouse=True)
 def secret(monkeypatch):
     monkeypatch.setenv("MESH_AT_IDP", "secret of mesh: one")
-
-
-class Guarded:
-    """An MCP server of 2026-07-28 that knows its issuer by PyJWT's own client, and what tokens it has seen."""
-
-    def __init__(self, issuer):
-        self.keys, self.issuer, self.url = jwt.PyJWKClient(f"{issuer}/jwks"), issuer, ""
-        self.seen, self.refuse = [], 0
-
-    async def __call__(self, scope, receive, send):
-        text = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
-        body = b""
-        while True:
-            part = await receive()
-            body += part.get("body", b"")
-            if not part.get("more_body"):
-                break
-        claims = await anyio.to_thread.run_sync(self.check, text)
-        message = json.loads(body)
-        if claims is None or (self.refuse and message["method"] == "tools/call"):
-            self.refuse = max(0, self.refuse - 1)
-            return await self.answer(send, 401, {})
-        self.seen.append((text, claims))
-        result = {"resultType": "complete", "content": [{"type": "text", "text": json.dumps(claims)}]}
-        if message["method"] == "server/discover":
-            result = {
-                "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
-                "serverInfo": {"name": "guarded", "version": "1"}, "ttlMs": 0, "cacheScope": "private",
-            }  # fmt: skip
-        return await self.answer(send, 200, {"jsonrpc": "2.0", "id": message.get("id"), "result": result})
-
-    def check(self, text):
-        try:
-            key = self.keys.get_signing_key_from_jwt(text)
-            return jwt.decode(text, key, ["RS256"], audience=self.url, issuer=self.issuer)
-        except jwt.PyJWTError:
-            return None
-
-    async def answer(self, send, status, body):
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 def own(issuer, audience):

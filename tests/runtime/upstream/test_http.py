@@ -302,9 +302,9 @@ async def test_each_kind_of_authentication_is_a_header(web, kit, fixture, tmp_pa
 async def test_nothing_is_sent_without_the_authentication_that_the_plan_asks_for(web, kit, fixture, tmp_path):
     listener = await web.start(fixture.app())
     server = kit.http_server(listener.port)
-    auth = PerUserAuth(client_id="mesh", client_secret=None, scopes=())
+    auth = PerUserAuth(issuer="https://auth.example", client_id="mesh", client_secret=None, scopes=())
     server = server.model_copy(update={"transport": server.transport.model_copy(update={"auth": auth})})
     async with open_upstreams({"s": server}, tmp_path) as upstreams:
         failed = await failure(upstreams.get("s"), kit.call("echo"))
-    assert failed.reason == "authentication of kind `per_user` is not implemented"
+    assert failed.reason == "the server is called on behalf of a caller, and this is nobody's request"
     assert fixture.headers == []
