@@ -21,7 +21,7 @@ from meshplan.runtime.active import Active, Upstreams
 from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.admin.port import AdminPort
 from meshplan.runtime.budget.cashier import Cashier
-from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
@@ -78,7 +78,7 @@ class Running:
     desk: Desk
     drift: DriftWatch
     telemetry: Telemetry
-    counters: Embedded
+    counters: Counting
     sign_ins: SignIns
 
 
@@ -89,9 +89,9 @@ async def running(
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
-    counters = Embedded()
+    counters = Counting(source.root)
     drift, book = DriftWatch(active, say), Book(source.root, active, say, on_spent=counters.seed)
-    prepare = prepared_by(book.prepare, *([] if admin is None else [admin.prepare]))
+    prepare = prepared_by(book.prepare, counters.prepare, *([] if admin is None else [admin.prepare]))
     sealer = Sealer(Secrets(source.root))
     sign_ins = SignIns(active, source.root, sealer)
 
@@ -129,6 +129,7 @@ async def running(
             sign_ins=sign_ins,
         )
         tasks.start_soon(drift.run, upstreams)
+        tasks.start_soon(counters.run)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
         yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins)

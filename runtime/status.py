@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from meshplan.runtime.active import Active, Upstreams
-from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.budget.report import standing
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.identity.issuers import Issuers
@@ -43,7 +43,7 @@ class Status:
     desired: Desired
     drift: DriftWatch | None = None
     issuers: Issuers = field(default_factory=Issuers)
-    counters: Embedded | None = None
+    counters: Counting | None = None
 
     @property
     def ready(self) -> bool:
@@ -68,6 +68,7 @@ class Status:
             "budgets": {}
             if snapshot is None or self.counters is None
             else standing(snapshot.plan, self.counters.sums()),
+            "counters": None if self.counters is None else self.counters.report(),
             "drift": self.drift.report() if self.drift else {},
             "issuers": self._issuers(),
             "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},

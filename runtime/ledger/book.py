@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +20,7 @@ from meshplan.runtime.targets import Target, Trace
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.book import UnreadableError, open_chains
 from meshplan.schemas.ledger.entry import Entry
-from meshplan.schemas.ledger.spent import Sums, all_spent
+from meshplan.schemas.ledger.spent import Sums, by_chain
 from meshplan.schemas.plan import Ledger as Settings
 from meshplan.schemas.plan import Plan
 
@@ -34,6 +34,11 @@ class Pen(Protocol):
     """Writes entries, in this process or in another."""
 
     failing: str | None
+
+    @property
+    def chain(self) -> str:
+        """The writer's name, of the chain that entries go to; empty where another process has it."""
+        ...
 
     @property
     def waiting(self) -> int:
@@ -71,9 +76,9 @@ class Book:
         active: Active,
         say: Say,
         open_writer: Callable[[Path, Say], Pen] = Writer,
-        on_spent: Callable[[Sums], None] | None = None,
+        on_spent: Callable[[str, Mapping[str, Sums]], None] | None = None,
     ) -> None:
-        """``on_spent`` hears what the ledger says was spent, when it is opened."""
+        """``on_spent`` hears, when the ledger is opened, which chain is ours, and what each of them says was spent."""
         self._root, self._active, self._say, self._open = root, active, say, open_writer
         self._on_spent = on_spent
         self._writer: Pen | None = None
@@ -108,14 +113,14 @@ class Book:
         if self._writer is None:
             try:
                 self._writer, self._path = self._open(path, self._say), path
-                self._tell_spent(path)
+                self._tell_spent(path, self._writer.chain)
             except (LedgerError, UnreadableError) as error:
                 raise PlanRefusedError("ledger", str(error)) from None
 
-    def _tell_spent(self, path: Path) -> None:
+    def _tell_spent(self, path: Path, chain: str) -> None:
         if self._on_spent is not None:
             with open_chains(path) as chains:
-                self._on_spent(all_spent(chains, self._active.now))
+                self._on_spent(chain, by_chain(chains, self._active.now))
 
     def close(self) -> None:
         """Write what waits."""

@@ -70,6 +70,11 @@ class LedgerFile:
         except (OSError, sqlite3.Error, ValueError, UnreadableError) as error:
             raise LedgerError(f"the ledger `{folder}` cannot be opened: {error}") from None
 
+    @property
+    def writer(self) -> str:
+        """Whose chain this is."""
+        return self._segment.writer
+
     def _resume(self) -> None:
         """Go on where the chain ends."""
         self._folds, self._headed, self._look_again = Folds(), 0, ""

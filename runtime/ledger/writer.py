@@ -63,6 +63,11 @@ class Writer:
         self._thread.start()
 
     @property
+    def chain(self) -> str:
+        """See ``book.Pen``."""
+        return self._file.writer
+
+    @property
     def waiting(self) -> int:
         """Entries that are not on the disk yet."""
         return len(self._queue) + self._held

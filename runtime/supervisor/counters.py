@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
-from meshplan.runtime.budget.embedded import Embedded
-from meshplan.runtime.budget.port import Charge, CountersUnavailableError, Exceeded, Granted, Standing
+from meshplan.runtime.background import Background
+from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableError, Exceeded, Granted, Standing
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
 
 REMEMBERED: Final = 8192
@@ -45,28 +46,34 @@ class KeeperCounters:
     async def _asked(self, name: str, arguments: Any) -> Any:
         try:
             return await self._keeper.call(name, arguments)
-        except (LinkLostError, RefusalError) as error:
+        except RefusalError as refusal:
+            raise CountersUnavailableError(str(refusal.value.get("reason"))) from None
+        except LinkLostError as error:
             raise CountersUnavailableError("the process that keeps the counters has gone") from error
 
 
 class Till:
     """The keeper's side."""
 
-    def __init__(self, counters: Embedded) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
+        self.background = Background()
         self._granted: dict[str, tuple[list[Charge], Granted]] = {}
         self._taken_back: dict[str, None] = {}
 
     async def answer(self, name: str, arguments: Any) -> Any:
         """Answer a worker."""
-        if name == "standings":
-            return await self._counters.read(_charges(arguments))
-        decision, charges = arguments[0], _charges(arguments[1])
-        found = self._counters.reserve_now(decision, charges)
+        try:
+            if name == "standings":
+                return await self._counters.read(_charges(arguments))
+            decision, charges = arguments[0], _charges(arguments[1])
+            found = await self._counters.reserve(decision, charges)
+        except CountersUnavailableError as error:
+            raise RefusalError({"reason": str(error)}) from None
         if isinstance(found, Exceeded):
             return found._asdict()
         if decision in self._taken_back:
-            self._counters.settle_now(decision, charges, found, [0] * len(charges))
+            await self._counters.settle(decision, charges, found, [0] * len(charges))
         self._granted[decision] = charges, found
         if len(self._granted) > REMEMBERED:
             del self._granted[next(iter(self._granted))]
@@ -76,16 +83,19 @@ class Till:
         """Take what a worker tells."""
         if name == "settle":
             decision, charges, buckets, actual = arguments
-            self._counters.settle_now(decision, _charges(charges), Granted(tuple(buckets), ()), actual)
+            self._settle(decision, _charges(charges), Granted(tuple(buckets), ()), actual)
             return
         found = self._granted.get(arguments)
         if found is not None:
-            self._counters.settle_now(arguments, *found, [0] * len(found[0]))
+            self._settle(arguments, *found, [0] * len(found[0]))
             return
         # It can be heard before the task that answers the reservation has begun.
         self._taken_back[arguments] = None
         if len(self._taken_back) > REMEMBERED:
             del self._taken_back[next(iter(self._taken_back))]
+
+    def _settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
+        self.background.start(partial(self._counters.settle, decision, charges, granted, actual))
 
 
 def _charges(sent: Sequence[Sequence[Any]]) -> list[Charge]:

@@ -20,7 +20,7 @@ import anyio.to_thread
 from meshplan.runtime.active import Active
 from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.app import announce, announcement, closing
-from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.ledger.book import Book
@@ -59,12 +59,13 @@ class Keeper:
         status: Status,
         drift: DriftWatch,
         book: Book,
-        counters: Embedded,
+        counters: Counting,
     ) -> None:
-        self._setup, self._active, self._upstreams, self._till = setup, active, upstreams, Till(counters)
+        self._setup, self._active, self._upstreams, self.till = setup, active, upstreams, Till(counters)
         self._status, self._drift, self._used, self._book = status, drift, Used(), book
         self.gathered = Gathered(Telemetry(active, book.gauges()))
-        self.members = Members(setup.folder, active, upstreams, prepared_by(book.prepare, setup.admin.prepare))
+        prepare = prepared_by(book.prepare, counters.prepare, setup.admin.prepare)
+        self.members = Members(setup.folder, active, upstreams, prepare)
         self._announced = False
 
     async def welcome(self, stream: anyio.abc.SocketStream) -> None:
@@ -84,7 +85,7 @@ class Keeper:
 
     def _hear(self, name: str, arguments: Any) -> None:
         if name in ("settle", "unreserve"):
-            self._till.hear(name, arguments)
+            self.till.hear(name, arguments)
         elif name == "due":
             self._drift.due(arguments)
         elif name == "forget":
@@ -100,7 +101,7 @@ class Keeper:
             case "used":
                 return await self._used.take(arguments[0], arguments[1])
             case "reserve" | "standings":
-                return await self._till.answer(name, arguments)
+                return await self.till.answer(name, arguments)
             case "ledger":
                 return await take(self._book, arguments)
             case "telemetry":
@@ -203,7 +204,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             tell("changed", [server, method])
 
     root, issuers = setup.source.root, Issuers()
-    counters = Embedded()
+    counters = Counting(root)
     book = Book(root, active, say, on_spent=counters.seed)
     async with (
         closing(book),
@@ -217,6 +218,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         if setup.snapshot is not None:
             plan = setup.snapshot.plan
             book.prepare(plan)
+            counters.prepare(plan)
             await upstreams.replace(plan.servers, plan.runtime.private_networks)
             active.swap(setup.snapshot)
             desired.digest, desired.seq = setup.snapshot.digest, setup.snapshot.seq
@@ -224,6 +226,8 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             store, channel, put = setup.source.store, setup.source.channel, keeper.members.put
             tasks.start_soon(Follower(store, channel, active, upstreams, desired, say, put=put).run)
         tasks.start_soon(drift.run, upstreams)
+        tasks.start_soon(counters.run)
+        tasks.start_soon(keeper.till.background.run)
         tasks.start_soon(setup.admin.serve, AdminFront(active, keeper, setup.admin, keeper.gathered), active)
         tasks.start_soon(keeper.gathered.run)
         yield keeper

@@ -29,6 +29,11 @@ class Pages:
         self._wake, self._hurry = anyio.Event(), anyio.Event()
 
     @property
+    def chain(self) -> str:
+        """See ``book.Pen``."""
+        return ""
+
+    @property
     def waiting(self) -> int:
         """See ``book.Pen``."""
         return len(self._waiting)

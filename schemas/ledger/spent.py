@@ -93,13 +93,20 @@ def _detail(chain: Chain, checkpoint: int) -> str:
     return entry.detail or ""
 
 
-def all_spent(chains: Iterable[Chain], now: datetime) -> Sums:
-    """What all chains of a ledger have come to together, of what counts now; raises ``UnreadableError``."""
-    sums: Sums = {}
-    for chain in chains:
-        for name, buckets in spent(chain)[0].items():
-            into = sums.setdefault(name, {})
+def by_chain(chains: Iterable[Chain], now: datetime) -> dict[str, Sums]:
+    """What each chain of a ledger has come to, by writer, of what counts now; raises ``UnreadableError``."""
+    found = {chain.writer: spent(chain)[0] for chain in chains}
+    for sums in found.values():
+        forget(sums, now.timestamp())
+    return found
+
+
+def together(several: Iterable[Sums]) -> Sums:
+    """All of them added up."""
+    total: Sums = {}
+    for sums in several:
+        for name, buckets in sums.items():
+            into = total.setdefault(name, {})
             for bucket, amount in buckets.items():
                 into[bucket] = into.get(bucket, 0) + amount
-    forget(sums, now.timestamp())
-    return sums
+    return total

@@ -14,7 +14,6 @@ from meshplan.schemas import plan as p
 from meshplan.schemas.orchestration import Binding, Workflow
 
 ROOT = Path(__file__).parents[2]
-SECRET = p.FromEnv(name="X")
 
 
 PRINCIPAL, DECIDE, GRANTS = "runtime/principal.py", "schemas/decide.py", "runtime/upstream/grants.py"
@@ -23,9 +22,10 @@ CHILD, CREDENTIALS, INDEX = "runtime/upstream/child.py", "runtime/upstream/crede
 ENFORCED = {
     "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py runtime/budget/tariff.py",
     "Settings": "runtime/app.py runtime/front/guard.py runtime/identity/door.py runtime/rounds.py runtime/front/http.py "
-    "runtime/ledger/book.py runtime/reload.py runtime/signin/sign_ins.py",
+    "runtime/ledger/book.py runtime/reload.py runtime/budget/counting.py runtime/signin/sign_ins.py",
     "SignIns": SIGN_INS,
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
+    "Counters": "runtime/budget/counting.py",
     "Ledger": "runtime/ledger/book.py",
     "Identity": f"{PRINCIPAL} {DECIDE}",
     "Key": PRINCIPAL,
@@ -87,7 +87,6 @@ def kept(**more):
 REFUSED = {
     "Plan.bindings": {"bindings": {"b": Binding.model_construct()}},
     "Plan.workflows": {"workflows": {"w": Workflow.model_construct()}},
-    "Settings.counters": {"runtime": {"counters": p.Counters(redis=SECRET, fail="closed")}},
     "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),
     "Ledger.results": kept(results=("x",)),

@@ -106,9 +106,14 @@ class RedisCounters:
         """See ``port.Counters``."""
         return (await self._asked(lua.READ, charges)).standings
 
+    def sums(self) -> Mapping[str, int]:
+        """What counters were last seen to hold, of what counts still."""
+        return self._mirror.latest()
+
     def _note(self, charges: Sequence[Charge], granted: Granted) -> None:
         for charge, start, standing in zip(charges, granted.buckets, granted.standings, strict=True):
             self._mirror.add(charge.counter, start, charge.amount)
+            self._mirror.stood(charge.counter, standing)
             if charge.window in ("day", "month"):
                 self._mirror.see(charge.counter, start, standing.used)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from meshplan.runtime.budget.port import Charge
+from meshplan.runtime.budget.port import Charge, Standing
 from meshplan.schemas.budgets import counter_of
 from meshplan.schemas.ledger.spent import KEPT, Sums
 from meshplan.schemas.windows import bucket, oldest
@@ -22,6 +22,7 @@ class Mirror:
         self._own: Sums = {}
         self._seen: Sums = {}
         self._alone: Sums = {}
+        self._latest: dict[str, tuple[int, float]] = {}
         self._told = told
         self._added = 0
 
@@ -37,6 +38,15 @@ class Mirror:
     def see(self, counter: str, start: int, total: int) -> None:
         """All runtimes together have come to this in one bucket."""
         self._seen.setdefault(counter, {})[start] = total
+
+    def stood(self, counter: str, standing: Standing) -> None:
+        """All runtimes together had come to this in the whole window."""
+        self._latest[counter] = standing.used, time.time() + standing.resets
+
+    def latest(self) -> dict[str, int]:
+        """What counters were last seen to hold, of what counts still."""
+        now = time.time()
+        return {name: used for name, (used, until) in self._latest.items() if until > now}
 
     def grant_alone(self, counter: str, start: int, amount: int) -> None:
         """This runtime granted something that the others know nothing of, until ``known`` is said."""
@@ -85,6 +95,7 @@ class Mirror:
 
     def _forget(self) -> None:
         now = time.time()
+        self._latest = {name: found for name, found in self._latest.items() if found[1] > now}
         for sums in (self._own, self._seen, self._alone, *self._told.values()):
             for name, buckets in list(sums.items()):
                 for start in [start for start in buckets if start + _kept(name) < now]:

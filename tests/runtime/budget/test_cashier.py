@@ -24,7 +24,7 @@ from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamTimeout, UpstreamUnavailable
 from meshplan.schemas.ledger.book import open_chains
-from meshplan.schemas.ledger.spent import all_spent
+from meshplan.schemas.ledger.spent import by_chain, together
 from meshplan.schemas.plan import Retry
 from meshplan.schemas.spending import Rate
 
@@ -46,7 +46,8 @@ class Shop:
         if answer is not None:
             self.upstreams.serve("notes", answer)
         self.counters = counters or Embedded(lambda: self.now)
-        seed = getattr(self.counters, "seed", None)
+        plain = getattr(self.counters, "seed", None)
+        seed = plain and (lambda _, told: plain(together(told.values())))
         self.book = Book(tmp_path, self.active, lambda *_: None, self.write, seed)
         self.book.prepare(bundle.plan)
         self.active.swap(Snapshot(bundle))
@@ -79,7 +80,7 @@ class Shop:
 
     def ledger(self):
         with open_chains(self.folder / "ledger") as chains:
-            sums = all_spent(chains, self.active.now)
+            sums = together(by_chain(chains, self.active.now).values())
         return {name.split(" ", 4)[-1]: sum(buckets.values()) for name, buckets in sums.items()}
 
 

@@ -16,7 +16,7 @@ from meshplan.schemas.budgets import Counter
 from meshplan.schemas.ledger.book import open_chains
 from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.ledger.segment import page
-from meshplan.schemas.ledger.spent import additions_text, all_spent
+from meshplan.schemas.ledger.spent import additions_text, by_chain, together
 from meshplan.schemas.ledger.verify import Checked, verify
 
 START = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ def at(seconds):
 
 def read(folder, seconds=0):
     with open_chains(folder) as chains:
-        return all_spent(chains, START + timedelta(seconds=seconds))
+        return together(by_chain(chains, START + timedelta(seconds=seconds)).values())
 
 
 def intent(number, *additions):
