@@ -90,7 +90,7 @@ clean:
 	$(PIP) install --upgrade 'pip>=25.1'
 
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(PIP) install -e .
+	$(PIP) install -e '.[code]'
 	touch $@
 
 .venv/test: pyproject.toml .venv/installed

@@ -11,7 +11,7 @@ from meshplan.schemas.plan import Code, Endpoint, Passthrough, Search, Strategy
 _KINDS: tuple[Strategy, ...] = (
     Passthrough(),
     Search(max_results=10, pinned=()),
-    Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1),
+    Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1, logs_bytes=1),
 )
 _LARGE = 3_000
 """Tokens of a list from where on it pays to look for tools: a search and its answer cost a model a few hundred, and a round."""

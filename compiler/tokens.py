@@ -11,23 +11,20 @@ mostly not English, or mostly random (hashes, base64), may be a third off. Vocab
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from meshplan.schemas import jsontext, meta_tools
+from meshplan.schemas import code_tools, jsontext, meta_tools
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.plan import Access, Code, Endpoint, Offer, Search, Strategy
+from meshplan.schemas.stubs import function_names, stub
 from meshplan.schemas.surface import advertise
 from meshplan.schemas.tokens import rounded, thousandths
 
 UNCOUNTED = frozenset({"_meta", "annotations", "execution", "icons", "outputSchema", "title"})
 """The fields of a tool's definition that model APIs do not take; one that MCP does not know is counted."""
-
-CODE_TOKENS = 371
-"""What the tools cost that the strategy `code` brings itself: search, describe, and run."""
-
 
 Memo = dict[tuple[str, ...], int]
 """Costs by definition (and what an endpoint changes of it): hand the same one on to count no definition twice."""
@@ -106,6 +103,8 @@ class Tool(NamedTuple):
     capability: str
     name: str
     units: int
+    offer: Offer
+    recorded: Recorded
 
     @property
     def tokens(self) -> int:
@@ -119,7 +118,7 @@ def offered_tools(endpoint: Endpoint, lookup: Lookup, memo: Memo) -> list[Tool]:
     for offer in endpoint.offers:
         tool = lookup(offer.capability)
         if tool is not None:
-            found.append(Tool(offer.capability, offer.name, _offer_units(offer, tool, memo)))
+            found.append(Tool(offer.capability, offer.name, _offer_units(offer, tool, memo), offer, tool))
     return found
 
 
@@ -138,22 +137,33 @@ def listed_tools(strategy: Strategy, tools: Iterable[Tool]) -> list[Tool]:
 def listed_tokens(strategy: Strategy, tools: Collection[Tool]) -> int:
     """What a list costs that shows these tools by this strategy; nothing where there are none."""
     listed = sum(tool.units for tool in listed_tools(strategy, tools))
-    return rounded(_own_units(strategy) + listed) if tools else 0
+    return rounded(_own_units(strategy, tools) + listed) if tools else 0
 
 
-def _own_units(strategy: Strategy) -> int:
+def _own_units(strategy: Strategy, tools: Collection[Tool]) -> int:
+    """What the tools cost that a strategy brings itself to who may use these."""
     match strategy:
         case Search():
             return _searching(strategy.max_results)
         case Code():
-            return 1000 * CODE_TOKENS
+            return _units(code_tools.listed(_stubs(tools)))
         case _:
             return 0
 
 
+def _stubs(tools: Collection[Tool]) -> Iterator[str]:
+    names = function_names(tool.name for tool in tools)
+    for tool in tools:
+        definition = cast("dict[str, Any]", jsontext.parse(advertise("tool", tool.recorded.text, tool.offer)))
+        yield stub(names[tool.name], definition)
+
+
 @lru_cache(maxsize=128)
 def _searching(max_results: int) -> int:
-    tools = meta_tools.searching(max_results)
+    return _units(meta_tools.searching(max_results))
+
+
+def _units(tools: Iterable[Mapping[str, Any]]) -> int:
     return sum(thousandths(counted_text(jsontext.canonical(tool))) for tool in tools)
 
 
@@ -223,7 +233,6 @@ def _surface(
     name: str, endpoint: Endpoint, tools: list[Tool], access: Access, covering: Mapping[str, list[str]]
 ) -> SurfaceTokens:
     units = {tool.capability: tool.units for tool in listed_tools(endpoint.strategy, tools)}
-    own = _own_units(endpoint.strategy)
     touched: dict[str, set[str]] = {}
     for tool in tools:
         for rule_id in covering.get(tool.capability, ()):
@@ -236,6 +245,7 @@ def _surface(
     for role in sorted(access.roles):
         seen = _seen(access, [rule for rule in access.roles[role] if rule in touched], touched)
         if seen:
+            own = _own_units(endpoint.strategy, [tool for tool in tools if tool.capability in seen])
             roles[role] = rounded(own + sum(map(units.__getitem__, seen.intersection(units))))
     return SurfaceTokens(listed_tokens(endpoint.strategy, tools), roles)
 

@@ -45,6 +45,7 @@ from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.status import Desired, Status
+from meshplan.runtime.strategies.code.pool import open_sandboxes
 from meshplan.runtime.telemetry.gathered import Gathered
 from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.telemetry import Telemetry
@@ -106,6 +107,7 @@ async def running(
             {}, source.root, on_list_changed=on_list_changed, on_connected=drift.due, sign_ins=sign_ins
         ) as upstreams,
         open_lot() as lot,
+        open_sandboxes(),
         anyio.create_task_group() as tasks,
     ):
         if bundle is not None:

@@ -11,11 +11,8 @@ from meshplan.schemas.plan import (
     ExchangeAuth,
     HttpTransport,
     OpenApiTransport,
-    Passthrough,
     PerUserAuth,
     Plan,
-    Plugin,
-    Search,
     Server,
     StdioTransport,
 )
@@ -27,9 +24,6 @@ def unsupported(plan: Plan) -> str | None:
 
 
 def _parts(plan: Plan) -> Iterator[str]:
-    for name, endpoint in plan.endpoints.items():
-        if not isinstance(endpoint.strategy, Passthrough | Plugin | Search):
-            yield f"the strategy `{endpoint.strategy.kind}` of `{name}`"
     for name, server in plan.servers.items():
         yield from (f"{part} of server `{name}`" for part in _server(server))
     yield from (f"the budget `{name}`{why}" for name, budget in plan.budgets.items() if (why := _budget(plan, budget)))

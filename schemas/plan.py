@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue
 
 from meshplan.schemas import jsontext
+from meshplan.schemas.bounds import MAX_CALLS, MAX_LOGS_BYTES, MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES, MAX_WALL_MS
 from meshplan.schemas.capability import Effect, EffectSource, Kind
 from meshplan.schemas.frozen import Digest, Frozen
 from meshplan.schemas.orchestration import Binding, Operation, Step, Workflow
@@ -161,13 +162,18 @@ class Search(Frozen):
 
 
 class Code(Frozen):
-    """Callers send a program that calls tools, within these bounds."""
+    """Callers send a program that calls tools, within these bounds, which no plan can set higher.
+
+    ``wall_ms`` counts from its first line and includes its calls; ``output_bytes`` is JSON of its value,
+    ``logs_bytes`` what it prints.
+    """
 
     kind: Literal["code"] = "code"
-    wall_ms: int
-    memory_bytes: int
-    calls: int
-    output_bytes: int
+    wall_ms: Annotated[int, Field(ge=1, le=MAX_WALL_MS)]
+    memory_bytes: Annotated[int, Field(ge=1, le=MAX_MEMORY_BYTES)]
+    calls: Annotated[int, Field(ge=1, le=MAX_CALLS)]
+    output_bytes: Annotated[int, Field(ge=1, le=MAX_OUTPUT_BYTES)]
+    logs_bytes: Annotated[int, Field(ge=1, le=MAX_LOGS_BYTES)]
 
 
 class Plugin(Frozen):

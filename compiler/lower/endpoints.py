@@ -38,7 +38,13 @@ def _strategy(strategy: str | written.Written) -> plan.Strategy:
             return plan.Search(max_results=search.max_results, pinned=tuple(sorted(set(search.pinned))))
         case written.Code():
             code = strategy.code
-            return plan.Code(wall_ms=code.wall, memory_bytes=code.memory, calls=code.calls, output_bytes=code.output)
+            return plan.Code(
+                wall_ms=code.wall,
+                memory_bytes=code.memory,
+                calls=code.calls,
+                output_bytes=code.output,
+                logs_bytes=code.logs,
+            )
         case written.Plugin():
             plugin = strategy.plugin
             settings = jsontext.canonical(plugin.settings)

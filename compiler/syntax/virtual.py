@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from meshplan.compiler.syntax.selectors import NameSelector, ResourceSelector, ToolSelector
-from meshplan.compiler.syntax.words import Duration, Entry, FreeJson, Glob, Maybe, Name, Size, Text, Written
+from meshplan.compiler.syntax.words import Duration, Entry, FreeJson, Glob, Maybe, Name, Size, Text, Written, between
+from meshplan.schemas import bounds
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,128}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-/]{1,64}$")]
@@ -86,10 +87,11 @@ class Search(Written):
 class CodeSettings(Written):
     """Bounds of one program."""
 
-    wall: Duration = 5_000
-    memory: Size = 64 * 1024 * 1024
-    calls: Annotated[int, Field(ge=1, le=10_000)] = 50
-    output: Size = 256 * 1024
+    wall: Annotated[Duration, between(10, bounds.MAX_WALL_MS, "10ms", "5m")] = 5_000
+    memory: Annotated[Size, between(1 << 20, bounds.MAX_MEMORY_BYTES, "1MiB", "512MiB")] = 64 << 20
+    calls: Annotated[int, Field(ge=1, le=bounds.MAX_CALLS)] = 50
+    output: Annotated[Size, between(1, bounds.MAX_OUTPUT_BYTES, "1B", "1MiB")] = 256 << 10
+    logs: Annotated[Size, between(1, bounds.MAX_LOGS_BYTES, "1B", "256KiB")] = 16 << 10
 
 
 class Code(Written):

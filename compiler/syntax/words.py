@@ -7,6 +7,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Self, TypeVar, cast, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -151,6 +152,19 @@ def _day(value: Any) -> Any:
         pass
     shown = f"`{str(value)[:80]}` is not a date" if isinstance(value, str | int | float) else "wants a date"
     raise bad_value(shown, "write year, month and day, such as `2027-03-31`")
+
+
+def between(least: int, most: int, least_written: str, most_written: str) -> AfterValidator:
+    """Bounds of a duration or size, and how they are written."""
+
+    def check(value: int) -> int:
+        if least <= value <= most:
+            return value
+        raise bad_value(
+            f"wants `{least_written}` to `{most_written}`", "the bounds are the runtime's own: no plan is above them"
+        )
+
+    return AfterValidator(check)
 
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"})]

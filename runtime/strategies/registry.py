@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshplan.runtime.strategies import plugins
+from meshplan.runtime.strategies.code.strategy import CodeStrategy
 from meshplan.runtime.strategies.port import Strategy, StrategyError, Surface
 from meshplan.runtime.strategies.search.strategy import SearchStrategy
 from meshplan.schemas import plan
@@ -30,5 +31,5 @@ def _made(strategy: plan.Strategy, surface: Surface) -> Strategy | None:
             return SearchStrategy(surface, strategy.max_results, strategy.pinned)
         case plan.Plugin():
             return plugins.load(strategy, surface)
-        case _:
-            raise StrategyError(f"there is no strategy `{name_of(strategy)}`")
+        case plan.Code():
+            return CodeStrategy(surface, strategy)

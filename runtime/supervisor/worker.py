@@ -30,6 +30,7 @@ from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.strategies.code.pool import open_sandboxes
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.counters import KeeperCounters
 from meshplan.runtime.supervisor.fellows import Door, Fellows
@@ -166,6 +167,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins) as own,
         open_lot() as lot,
         open_tracer(os.environ, say) as tracer,
+        open_sandboxes(),
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):

@@ -11,7 +11,6 @@ from meshes import DEFINITIONS, compile_text, with_sections
 
 from meshplan.compiler.render.plan import plan_data, render_plan
 from meshplan.compiler.tokens import (
-    CODE_TOKENS,
     UNCOUNTED,
     all_tokens,
     counted_text,
@@ -19,7 +18,7 @@ from meshplan.compiler.tokens import (
     surface_tokens,
     tool_tokens,
 )
-from meshplan.schemas import jsontext
+from meshplan.schemas import code_tools, jsontext
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.decide import BOTH_SIDES, Decider, Principal
 from meshplan.schemas.meta_tools import searching
@@ -200,9 +199,14 @@ def test_search_costs_its_own_tools_and_what_is_pinned():
     assert abs(role_tokens(pinned, "desk")["worker"] - own - slow["notes/tool/get_note"]) <= 1
 
 
-def test_code_costs_its_own_tools():
-    bundle = with_strategy(wide(), Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1))
-    assert surface_tokens(bundle, "desk") == role_tokens(bundle, "desk")["reader"] == CODE_TOKENS
+def test_code_costs_its_own_tools_and_the_stubs_that_fit():
+    code = Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1, logs_bytes=1)
+    many = sum(tool_tokens(jsontext.canonical(tool)) for tool in code_tools.listed(["x" * 10_000]))
+    alone = sum(tool_tokens(jsontext.canonical(tool)) for tool in code_tools.listed([]))
+    bundle = with_strategy(wide(), code)
+    whole, less = surface_tokens(bundle, "desk"), role_tokens(bundle, "desk")["reader"]
+    assert alone < less < whole
+    assert alone < many
 
 
 def test_no_definition_is_counted_twice():

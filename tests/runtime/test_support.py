@@ -39,6 +39,9 @@ ENFORCED = {
     "Rule": DECIDE,
     "LiveResources": DECIDE,
     "Endpoint": f"{INDEX} schemas/surface.py",
+    "Search": "runtime/strategies/registry.py",
+    "Code": "runtime/strategies/code/program.py",
+    "Plugin": "runtime/strategies/plugins.py",
     "Offer": "schemas/surface.py",
     "Capability": f"{INDEX} runtime/drift.py runtime/forward.py",
     "Server": f"{INDEX} runtime/forward.py runtime/resolver.py runtime/rounds.py runtime/upstream/pool.py",
@@ -90,7 +93,6 @@ REFUSED = {
     "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),
     "Ledger.results": kept(results=("x",)),
-    "Endpoint.strategy": {"endpoints": {"strategy": p.Code(wall_ms=1, memory_bytes=1, calls=1, output_bytes=1)}},
     "StdioTransport.instances": {
         "servers": {"transport": p.StdioTransport(argv=("x",), env={}, cwd=".", instances="per_worker")}
     },

@@ -45,6 +45,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "CodeSettings.memory": ("Memory that one program may use.", "64MiB"),
     "CodeSettings.calls": ("Calls that one program may make.", 50),
     "CodeSettings.output": ("Size that a program's result may have.", "256KiB"),
+    "CodeSettings.logs": ("Size of what one program may print.", "16KiB"),
     "Plugin.plugin": ("A strategy that an installed package brings.", {"name": "acme-strategy", "version": "1.2.0"}),
     "PluginSettings.name": ("Name of the strategy.", "acme-strategy"),
     "PluginSettings.version": ("Exact version of the package.", "1.2.0"),

@@ -1,0 +1,164 @@
+"""What no program can do to the runtime: every attack ends in time with a plain answer, and nothing is left of it."""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import pytest
+from hostile_programs import ATTACKS
+
+from meshplan.runtime.errors import RpcError
+from meshplan.runtime.strategies.code import pool, program
+from meshplan.runtime.strategies.code.pool import open_sandboxes
+from meshplan.schemas.plan import Code
+
+BOUNDS = Code(wall_ms=700, memory_bytes=32 << 20, calls=50, output_bytes=50_000, logs_bytes=5_000)
+SLACK = 5.0
+"""Seconds beyond the wall clock on a machine that does other things; `bench/sandbox.py` measures how many it takes."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def sandboxes(anyio_backend):
+    async with open_sandboxes() as several:
+        yield several
+
+
+def about(process, what):
+    return Path(f"/proc/{process}/{what}").read_text()
+
+
+def held_open(process):
+    """Where the descriptors of a process lead."""
+    found = set()
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            found.add((descriptor.name, str(descriptor.readlink())))
+    return [place for _, place in sorted(found)]
+
+
+async def ask(function, arguments):
+    """A function that answers, and one that never does."""
+    if function == "hang":
+        await anyio.sleep_forever()
+    return len(arguments)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+async def test_every_attack_ends_with_a_plain_answer(sandboxes, attack):
+    began = time.monotonic()
+    ending = await program.run(sandboxes, attack.code, ("f", "hang"), BOUNDS, ask)
+    assert ending.kind in attack.ends, (ending.kind, ending.message[:200])
+    assert len(ending.message) <= 2_100
+    assert len(ending.logs.encode()) <= BOUNDS.logs_bytes
+    assert len(ending.calls) <= BOUNDS.calls
+    assert time.monotonic() - began < BOUNDS.wall_ms / 1000 + SLACK
+
+
+async def test_the_next_program_runs_after_each_kind_of_end(sandboxes):
+    for code in ("while True: pass", "1/0", "while True: print('x')", "x = []\nwhile True: x.append('a' * 1000000)"):
+        await program.run(sandboxes, code, (), BOUNDS, ask)
+        ending = await program.run(sandboxes, "1 + 1", (), BOUNDS, ask)
+        assert (ending.kind, ending.value) == (None, 2)
+
+
+async def test_nothing_of_one_program_is_there_for_the_next(sandboxes):
+    await program.run(sandboxes, "secret = 5\nimport json\njson.x = 1", (), BOUNDS, ask)
+    ending = await program.run(sandboxes, "secret", (), BOUNDS, ask)
+    assert "NameError" in ending.message
+
+
+@pytest.mark.parametrize("reason", ["over_budget", "rate_limited"])
+async def test_a_spent_budget_ends_the_program_whatever_it_catches(sandboxes, reason):
+    made = 0
+
+    async def spend(function, arguments):
+        nonlocal made
+        made += 1
+        if made > 2:
+            raise RpcError(-31008, "budget `team-month` is spent", {"reason": reason})
+        return made
+
+    code = "while True:\n  try:\n    print(await f())\n  except BaseException:\n    pass"
+    ending = await program.run(sandboxes, code, ("f",), BOUNDS, spend)
+    assert (ending.kind, ending.message) == ("budget", "f: budget `team-month` is spent")
+    assert (ending.logs, len(ending.calls)) == ("1\n2\n", 3)
+    assert [call.error is None for call in ending.calls] == [True, True, False]
+
+
+async def test_the_wall_clock_counts_what_calls_take(sandboxes):
+    async def slow(function, arguments):
+        await anyio.sleep(0.5)
+
+    began = time.monotonic()
+    ending = await program.run(sandboxes, "for i in range(9):\n  await f()", ("f",), BOUNDS, slow)
+    assert ending.kind == "wall"
+    assert time.monotonic() - began < BOUNDS.wall_ms / 1000 + SLACK
+
+
+async def test_it_sees_no_environment_and_holds_nothing_open(sandboxes):
+    async with sandboxes.one() as sandbox:
+        for process in (sandbox.process.pid, sandbox.worker):
+            assert about(process, "environ") == ""
+        assert len(held_open(sandbox.worker)) == 3
+        assert all(name.startswith("pipe:") or name == "/dev/null" for name in held_open(sandbox.worker))
+
+
+async def test_it_is_confined_as_far_as_the_system_can(sandboxes):
+    async with sandboxes.one() as sandbox:
+        assert sandbox.confined == ("files", "network", "processes")
+        status = about(sandbox.worker, "status")
+        assert "Seccomp:\t2" in status
+        assert "NoNewPrivs:\t1" in status
+        limits = about(sandbox.worker, "limits")
+        for name in ("Max file size", "Max core file size", "Max processes", "Max open files"):
+            (line,) = [line for line in limits.splitlines() if line.startswith(name)]
+            assert line.removeprefix(name).split()[:2] == ["0", "0"]
+
+
+async def test_programs_wait_for_their_turn(monkeypatch):
+    monkeypatch.setattr(pool, "WAIT", 0.05)
+    async with open_sandboxes(1) as one, one.one():
+        with pytest.raises(pool.SandboxError, match="too many programs"):
+            await program.run(one, "1", (), BOUNDS, ask)
+
+
+async def test_a_process_that_dies_is_a_plain_answer(sandboxes):
+    async def die(function, arguments):
+        os.kill(worker[0], 9)
+        return 1
+
+    async with sandboxes.one() as sandbox:
+        worker = [sandbox.worker]
+    ending = await program.run(sandboxes, "await f()\n1", ("f",), BOUNDS, die)
+    assert ending.kind in ("crashed", "memory")
+    assert (await program.run(sandboxes, "1", (), BOUNDS, ask)).value == 1
+
+
+def processes_of(parent):
+    """The pids of all processes below one."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found += [int(stat.parent.name), *processes_of(int(stat.parent.name))]
+    return found
+
+
+async def test_runs_leave_nothing_behind():
+    before = set(processes_of(os.getpid()))
+    descriptors = len(held_open(os.getpid()))
+    async with open_sandboxes() as several:
+        for code in ("1", "1/0", "while True: print('x')", "await f()", "await hang()"):
+            await program.run(several, code, ("f", "hang"), BOUNDS, ask)
+    assert set(processes_of(os.getpid())) <= before
+    assert len(held_open(os.getpid())) <= descriptors
