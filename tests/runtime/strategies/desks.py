@@ -22,6 +22,7 @@ class Told:
     """A ledger that only remembers, in the order in which it was told."""
 
     steps: list = field(default_factory=list)
+    keeps: bool = True
 
     def admit(self):
         return None

@@ -2,12 +2,11 @@
 
 import os
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import anyio
 import pytest
 from hostile_programs import ATTACKS
+from processes import about, held_open
 
 from meshplan.runtime.errors import RpcError
 from meshplan.runtime.strategies.code import pool, program
@@ -28,19 +27,6 @@ def anyio_backend():
 async def sandboxes(anyio_backend):
     async with open_sandboxes() as several:
         yield several
-
-
-def about(process, what):
-    return Path(f"/proc/{process}/{what}").read_text()
-
-
-def held_open(process):
-    """Where the descriptors of a process lead."""
-    found = set()
-    for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(OSError):
-            found.add((descriptor.name, str(descriptor.readlink())))
-    return [place for _, place in sorted(found)]
 
 
 async def ask(function, arguments):
@@ -139,26 +125,3 @@ async def test_a_process_that_dies_is_a_plain_answer(sandboxes):
     ending = await program.run(sandboxes, "await f()\n1", ("f",), BOUNDS, die)
     assert ending.kind in ("crashed", "memory")
     assert (await program.run(sandboxes, "1", (), BOUNDS, ask)).value == 1
-
-
-def processes_of(parent):
-    """The pids of all processes below one."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found += [int(stat.parent.name), *processes_of(int(stat.parent.name))]
-    return found
-
-
-async def test_runs_leave_nothing_behind():
-    before = set(processes_of(os.getpid()))
-    descriptors = len(held_open(os.getpid()))
-    async with open_sandboxes() as several:
-        for code in ("1", "1/0", "while True: print('x')", "await f()", "await hang()"):
-            await program.run(several, code, ("f", "hang"), BOUNDS, ask)
-    assert set(processes_of(os.getpid())) <= before
-    assert len(held_open(os.getpid())) <= descriptors
