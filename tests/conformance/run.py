@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 
+import clients
 import suite
 import yaml
 from stand import HERE, KINDS, fixture, mesh
@@ -84,7 +85,8 @@ def measure_mesh(kind, plans, direct):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="only the scored sets, only the plain stand: for CI")
+    parser.add_argument("--short", action="store_true", help="only the scored sets, only one stand on each side: for CI")
+    parser.add_argument("--side", choices=("server", "client"), help="only the suite's scenarios for this side")
     parser.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this stand; may be repeated")
     found = parser.parse_args()
     began = time.monotonic()
@@ -93,8 +95,9 @@ def main():
     scored = [(version, True) for version in SCORED]
     plans = scored if found.short else [*scored, *((version, False) for version in VERSIONS)]
     kinds = found.kind or (["plain"] if found.short else sorted(KINDS))
-    direct, wrong = measure_direct(plans), []
-    for name in kinds:
+    wrong = clients.measure(short=found.short) if found.side != "server" else []
+    direct = measure_direct(plans) if found.side != "client" else {}
+    for name in kinds if direct else ():
         wrong += measure_mesh(KINDS[name], plans, direct)
     print(f"{time.monotonic() - began:.0f} s")
     for line in wrong:
