@@ -17,6 +17,7 @@ from meshplan.runtime.protocol import (
 from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnNotify, Upstream
+from meshplan.schemas.carriage import TASKS
 
 Era = Literal["modern", "legacy"]
 
@@ -43,7 +44,6 @@ _MESH_KEYS = frozenset(
 )
 """Members of ``_meta`` that speak to us and not to the upstream."""
 
-_TASKS = "io.modelcontextprotocol/tasks"
 SIGN_IN = "meshplan.sign_in"
 """Our own question among those that a client is asked: whether its user opens a link."""
 _ANSWERS = "inputResponses"
@@ -113,5 +113,5 @@ class Call:
         kept = {name: value for name, value in self.client_capabilities.items() if name != "tasks"}
         extensions = members(kept.get("extensions"))
         if extensions is not None and not tasks:
-            kept["extensions"] = {name: value for name, value in extensions.items() if name != _TASKS}
+            kept["extensions"] = {name: value for name, value in extensions.items() if name != TASKS}
         return kept

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from meshplan.runtime.mirrors import Mirror, mirrors
 from meshplan.runtime.strategies.port import Strategy, Surface, Tool
 from meshplan.runtime.strategies.registry import make, name_of
 from meshplan.runtime.templates import Template, compile_template
 from meshplan.runtime.uris import UriRefusedError, live_scheme, normalise, outward
 from meshplan.schemas import jsontext
 from meshplan.schemas.capability import KINDS, Kind
+from meshplan.schemas.carriage import TASKS
+from meshplan.schemas.mirrors import Mirror, mirrors
 from meshplan.schemas.plan import Capability, Endpoint, Offer, Plan
-from meshplan.schemas.surface import advertise, declared_arguments
-
-TASKS = "io.modelcontextprotocol/tasks"
+from meshplan.schemas.surface import advertise, advertise_before, declared_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,8 @@ class EndpointIndex:
     upstream_resources: Mapping[tuple[str, str], Route]
     renamed: frozenset[str] = frozenset()
     """The servers some of whose URIs are shown under other names."""
+    valued: bool = False
+    """Whether a tool's structured results may be no objects, which clients before 2026-07-28 cannot read."""
     strategy: Strategy | None = None
     """``None``: every tool is listed and called as it is."""
     strategy_name: str = "passthrough"
@@ -124,6 +125,7 @@ def build_index(plan: Plan, definitions: Mapping[str, str], name: str) -> Endpoi
         extensions={TASKS: {}} if any("tasks" in found for found in relays.values()) and listed["tool"] else {},
         capabilities=_capabilities(listed, endpoint, frozenset[str]().union(*relays.values())),
         upstream_resources={(r.server, r.name): r for r in routes["resource"].values()},
+        valued=any(advertise_before(tool.definition) != tool.definition for tool in tools),
         renamed=frozenset(endpoint.live)
         | {r.server for kind in ("resource", "template") for r in routes[kind].values() if r.offer.name != r.name},
         strategy=make(endpoint.strategy, Surface(name, tuple(tools))),
@@ -145,8 +147,8 @@ def _route(offer: Offer, capability: Capability, timeout: float, definition: str
     return Route(
         *(plain.id, plain.server, plain.name, offer, timeout),
         declared=declared_arguments(locked),
-        mirrored=mirrors(locked.get("inputSchema")),
-        checked=mirrors(cast("dict[str, Any]", jsontext.parse(shown)).get("inputSchema")),
+        mirrored=mirrors(locked.get("inputSchema")) or (),
+        checked=mirrors(cast("dict[str, Any]", jsontext.parse(shown)).get("inputSchema")) or (),
     )
 
 

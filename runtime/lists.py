@@ -35,7 +35,7 @@ async def answer(view: View, call: Call, upstreams: Upstreams) -> bytes:
     """The serialised result of one of the list methods, for what this caller may see."""
     kind = LIST_KINDS[call.method]
     try:
-        page, cursor = view.listing(kind).page(call.params.get("cursor"))
+        page, cursor = view.listing(kind, legacy=call.legacy).page(call.params.get("cursor"))
     except LookupError:
         raise invalid("the cursor is not one of this list as it is now", "invalid_cursor") from None
     if kind == "resource" and view.index.live and cursor is None:

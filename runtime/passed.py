@@ -19,7 +19,14 @@ class _Head(msgspec.Struct, rename="camel"):
     is_error: Any = None
 
 
+class _HeadBefore(_Head, rename="camel"):
+    """What clients before 2026-07-28 may need to be changed, too."""
+
+    structured_content: msgspec.Raw = msgspec.Raw()
+
+
 _head = msgspec.json.Decoder(_Head)
+_head_before = msgspec.json.Decoder(_HeadBefore)
 _members = msgspec.json.Decoder(Members)
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _any = msgspec.json.Decoder()
@@ -33,13 +40,14 @@ _BLOCKS = {"tools/call": "content", "prompts/get": "messages", "resources/read":
 
 def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy: bool) -> tuple[bytes, Outcome]:
     """The text under this endpoint's URIs and in the caller's era, and how the attempt ended."""
-    head = _head.decode(text)
+    head = _head_before.decode(text) if legacy else _head.decode(text)
     outcome = _ended(head.result_type, head.is_error)
     rename = server in index.renamed and _may_name(method, text)
     read = method == "resources/read" and not legacy
     stamp = head.result_type is None and not legacy
     unstamp = head.result_type == "complete" and legacy
-    if not (rename or read or stamp or unstamp):
+    flatten = isinstance(head, _HeadBefore) and bytes(head.structured_content[:1]) not in (b"", b"{")
+    if not (rename or read or stamp or unstamp or flatten):
         return text, outcome
     found = _members.decode(text)
     if rename:
@@ -48,6 +56,8 @@ def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy
         found["resultType"] = _COMPLETE
     if unstamp:
         del found["resultType"]
+    if flatten:
+        _flatten(found)
     if read and head.result_type in (None, "complete"):
         found.setdefault("ttlMs", _TTL)
         found["cacheScope"] = _PRIVATE
@@ -83,6 +93,13 @@ def read(text: bytes) -> dict[str, Any]:
     """The result as a tree, for what must look into it."""
     found: dict[str, Any] = _any.decode(text)
     return found
+
+
+def _flatten(found: Members) -> None:
+    """Give structured content that is no object as text, unless there is something to read already."""
+    value = found.pop("structuredContent")
+    if bytes(found.get("content", b"[]")).translate(None, b" \t\r\n") == b"[]":
+        found["content"] = msgspec.Raw(_encode([{"type": "text", "text": bytes(value).decode()}]))
 
 
 def _may_name(method: str, text: bytes) -> bool:

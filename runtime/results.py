@@ -11,6 +11,7 @@ from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.protocol import SERVER_INFO_META_KEY
 from meshplan.runtime.shapes import items, members, text
 from meshplan.runtime.snapshot import VERSION
+from meshplan.schemas import jsontext
 
 CACHE_TTL_MS = 0
 """A new plan may come at any moment, so nothing is promised to stay."""
@@ -45,6 +46,10 @@ def for_era(method: str, result: dict[str, Any], *, legacy: bool) -> dict[str, A
     if legacy:
         if found.get("resultType") == "complete":
             del found["resultType"]
+        if method == "tools/call" and not isinstance(found.get("structuredContent", {}), dict):
+            value = found.pop("structuredContent")
+            # What is no object was not structured content before 2026-07-28; it is given as text.
+            found["content"] = found.get("content") or [{"type": "text", "text": jsontext.dump(value)}]
         return found
     found.setdefault("resultType", "complete")
     if method == "resources/read" and found["resultType"] == "complete":

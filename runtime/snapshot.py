@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -81,20 +81,21 @@ class Snapshot:
         """The verdict on one live resource, by normalised upstream URI."""
         return self._decider.decide_live(endpoint, principal, self.standing(principal, today), server, uri)
 
-    def listing(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> Pages:
-        """The visible definitions of a kind, serialised, in the endpoint's order."""
-        return self._joined(endpoint, kind, visible)
+    def listing(self, endpoint: str, kind: Kind, visible: frozenset[str], *, legacy: bool = False) -> Pages:
+        """The visible definitions of a kind, serialised, in the endpoint's order, for clients of either era."""
+        return self._joined(endpoint, kind, visible, before=legacy and kind == "tool" and self.endpoints[endpoint].valued)
 
     def _find_visible(self, endpoint: str, principal: Principal, today: date) -> frozenset[str]:
         return self._decider.visible(endpoint, principal, self.standing(principal, today))
 
-    def _join(self, endpoint: str, kind: Kind, visible: frozenset[str]) -> Pages:
+    def _join(self, endpoint: str, kind: Kind, visible: frozenset[str], *, before: bool) -> Pages:
         index = self.endpoints[endpoint]
         found = [one for one in index.listed[kind] if one[0] in visible]
-        bound = (self.digest, endpoint, kind, *sorted(capability for capability, _ in found))
+        bound = (self.digest, endpoint, kind, f"before={before}", *sorted(capability for capability, _ in found))
+        texts: Iterable[bytes] = (text for _, text in found)
         if kind == "tool" and index.strategy is not None:
-            return paginate(index.strategy.listed(visible), bound)
-        return paginate((text for _, text in found), bound)
+            texts = index.strategy.listed(visible)
+        return paginate(map(advertise_before, texts) if before else texts, bound)
 
 
 @dataclass(slots=True)
@@ -124,10 +125,10 @@ class View:
             return NOT_OFFERED
         return self.snapshot.decide_live(self.index.name, self.principal, self.today, server, uri)
 
-    def listing(self, kind: Kind) -> Pages:
+    def listing(self, kind: Kind, *, legacy: bool = False) -> Pages:
         """The definitions of a kind that this principal may see."""
         visible = self.snapshot.visible(self.index.name, self.principal, self.today)
-        return self.snapshot.listing(self.index.name, kind, visible)
+        return self.snapshot.listing(self.index.name, kind, visible, legacy=legacy)
 
 
 def changed_lists(before: View | None, after: View | None) -> frozenset[str]:

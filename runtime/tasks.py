@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import HEADER_MISMATCH, INTERNAL_ERROR, RpcError, invalid, method_not_found, unknown
-from meshplan.runtime.index import TASKS
 from meshplan.runtime.protocol import MCP_NAME_HEADER, MISSING_REQUIRED_CLIENT_CAPABILITY, decode_header_value
 from meshplan.runtime.results import outward_uris
 from meshplan.runtime.seal import BrokenSealError, Sealer
@@ -15,6 +14,7 @@ from meshplan.runtime.shapes import members, text
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.targets import Target, Trace
 from meshplan.schemas import jsontext
+from meshplan.schemas.carriage import TASKS
 
 METHODS: Final = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 RELAY: Final = "tasks"

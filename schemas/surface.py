@@ -41,6 +41,22 @@ def advertise(kind: Kind, definition: str, offer: Offer) -> str:
     return jsontext.canonical(shown)
 
 
+def is_object(definition: Mapping[str, Any]) -> bool:
+    """Whether what a tool declares as its structured results was always an object, as before MCP 2026-07-28 it had to be."""
+    schema = definition.get("outputSchema")
+    return schema is None or (isinstance(schema, dict) and cast("dict[str, Any]", schema).get("type") == "object")
+
+
+def advertise_before(shown: bytes) -> bytes:
+    """A listed tool as clients before 2026-07-28 can read it: without an output schema that is not an object's."""
+    if b'"outputSchema"' not in shown:
+        return shown
+    definition = cast("dict[str, Any]", jsontext.parse(shown.decode(), exact=True))
+    if is_object(definition):
+        return shown
+    return jsontext.canonical({name: value for name, value in definition.items() if name != "outputSchema"}).encode()
+
+
 def _without(schema: dict[str, Any], gone: set[str]) -> dict[str, Any]:
     trimmed = dict(schema)
     properties = schema.get("properties")

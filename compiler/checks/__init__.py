@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshplan.compiler.checks.carriage import gaps
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.issuers import unusable_issuers
 from meshplan.compiler.checks.lookalikes import look_alikes
@@ -27,6 +28,7 @@ ADVISING: tuple[Check, ...] = (
     look_alikes,
     expired,
     callers_without_login,
+    gaps,
 )
 
 

@@ -41,7 +41,8 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
 
 def _code(compiled: Compiled, strict: bool) -> int:
     code = exits.of(compiled.diagnostics)
-    return exits.DIAGNOSTICS if strict and compiled.diagnostics and code == exits.OK else code
+    warned = any(diagnostic.severity == "warning" for diagnostic in compiled.diagnostics)
+    return exits.DIAGNOSTICS if strict and warned and code == exits.OK else code
 
 
 def _fixed(project: Project, now: str | None, *, write: bool) -> Compiled:

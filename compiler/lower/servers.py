@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
+from meshplan.compiler.carriage import gaps_of
 from meshplan.compiler.lockfile import ServerLock
 from meshplan.compiler.openapi.recorded import operations_of
 from meshplan.compiler.syntax import auth as written
@@ -18,6 +19,7 @@ from meshplan.compiler.syntax.servers import (
 from meshplan.compiler.syntax.words import EnvRef, ExecRef, FileRef
 from meshplan.schemas import plan
 from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.carriage import FRONTS, TASKS
 from meshplan.schemas.globs import glob_match
 
 DEFAULT_TIMEOUT_MS = 60_000
@@ -25,7 +27,7 @@ _RELAYS: tuple[tuple[Literal["completions", "logging", "subscribe", "tasks"], st
     ("completions", "completions", None),
     ("logging", "logging", None),
     ("subscribe", "resources", "subscribe"),
-    ("tasks", "extensions", "io.modelcontextprotocol/tasks"),
+    ("tasks", "extensions", TASKS),
 )
 
 
@@ -52,7 +54,11 @@ def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.
     return plan.Server(
         transport=transport(server, lock),
         timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS,
-        relays=tuple(word for word, section, flag in _RELAYS if _declares(capabilities, section, flag)),
+        relays=tuple(
+            word
+            for word, section, flag in _RELAYS
+            if _declares(capabilities, section, flag) and word not in _uncarried(server, lock)
+        ),
         retry=None if server.retry is None else _retry(name, server.retry, lock),
         breaker=None
         if server.breaker is None
@@ -60,6 +66,11 @@ def lower_server(name: str, server: AnyServer, lock: ServerLock | None) -> plan.
         on_drift=server.on_drift,
         sessions=server.sessions or "shared",
     )
+
+
+def _uncarried(server: AnyServer, lock: ServerLock | None) -> set[str]:
+    """The features that no client gets from this server, so that none is told of them."""
+    return set() if lock is None else {gap.feature for gap in gaps_of(server, lock) if gap.fronts == FRONTS}
 
 
 def _declares(capabilities: Mapping[str, Any], section: str, flag: str | None) -> bool:

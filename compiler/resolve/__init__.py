@@ -8,6 +8,7 @@ from meshplan.compiler.diagnostics import Diagnostics
 from meshplan.compiler.draft import Draft
 from meshplan.compiler.resolve.access import resolve_grants, resolve_roles, resolve_rules
 from meshplan.compiler.resolve.bindings import resolve_bindings
+from meshplan.compiler.resolve.callable import without_uncallable
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.effects import known_capabilities
 from meshplan.compiler.resolve.endpoints import resolve_endpoint
@@ -24,6 +25,7 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
     if draft.mesh is None or draft.root is None:
         return draft, ()
     context = Context.of(draft)
+    context.locks = without_uncallable(context)
     context.capabilities = known_capabilities(context)
     bindings, workflows = resolve_bindings(context), resolve_workflows(context)
     endpoints = tuple(resolve_endpoint(context, name, draft.mesh.virtual[name]) for name in sorted(draft.mesh.virtual))

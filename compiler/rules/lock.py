@@ -31,4 +31,24 @@ RULES = (
         "",
         _SERVERS,
     ),
+    Rule(
+        "MESH904",
+        "not-carried",
+        "clients of some revisions cannot get what a server declares",
+        "Their revision of MCP, or the server's transport, has no way to say it: those clients are not told of it, "
+        "whatever stands between them and the server.",
+        "servers:\n  notes: {stdio: [python, notes.py]}\n  worker: {http: 'http://127.0.0.1:8802/mcp'}\n",
+        _SERVERS,
+        level="advice",
+    ),
+    Rule(
+        "MESH905",
+        "uncallable-tool",
+        "a tool that no client could call is left out",
+        "MCP has clients leave out tools whose `x-mcp-header` is against its rules; and what a server with sessions only "
+        "does as a task cannot be asked for otherwise.",
+        "servers:\n  notes: {stdio: [python, notes.py]}\n  elder: {http: 'http://127.0.0.1:8803/mcp'}\n",
+        _SERVERS,
+        level="warning",
+    ),
 )

@@ -27,7 +27,9 @@ class Expected:
     def missing(self, version):
         """Scenarios of this revision that nobody has decided about."""
         known = self.passed[version].keys() | self.elsewhere.keys()
-        return [f"{name}: the suite has it for {version}, and clients.yaml does not" for name in listed(version) - known]
+        return [
+            f"{name}: the suite has it for {version}, and clients.yaml does not" for name in listed(version) - known
+        ]
 
 
 def expected():
@@ -68,7 +70,9 @@ def measure(*, short):
     wrong = [line for version in versions for line in known.missing(version)]
     kinds = KINDS[1:] if short else KINDS
     wanted = [(kind, version, name) for kind in kinds for version in versions for name in known.passed[version]]
-    others = [] if short else [(KINDS[0], v, name) for v in versions for name in sorted(listed(v) & known.elsewhere.keys())]
+    others = (
+        [] if short else [(KINDS[0], v, name) for v in versions for name in sorted(listed(v) & known.elsewhere.keys())]
+    )
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for (_, version, name), outcome in zip(wanted, pool.map(lambda one: run(*one), wanted), strict=True):
             print(outcome.line(), flush=True)

@@ -124,6 +124,7 @@ DEEDS = {
     "json-schema-ref-no-deref": list_tools,
     "json-schema-2020-12-preservation": echo_schema,
     "auth/client-credentials-basic": everything,
+    "auth/pre-registration": everything,
 }
 
 

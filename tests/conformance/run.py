@@ -85,7 +85,9 @@ def measure_mesh(kind, plans, direct):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="only the scored sets, only one stand on each side: for CI")
+    parser.add_argument(
+        "--short", action="store_true", help="only the scored sets, only one stand on each side: for CI"
+    )
     parser.add_argument("--side", choices=("server", "client"), help="only the suite's scenarios for this side")
     parser.add_argument("--kind", choices=sorted(KINDS), action="append", help="only this stand; may be repeated")
     found = parser.parse_args()

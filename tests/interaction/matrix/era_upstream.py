@@ -17,8 +17,9 @@ from pathlib import Path
 MODERN, META = "2026-07-28", "io.modelcontextprotocol/"
 TASKS = "io.modelcontextprotocol/tasks"
 WAIT = 10.0
-ANY = {"type": "object"}
-TOOLS = ("ask", "echo", "fail", "hang", "hung", "logs", "rounds", "slow", "task")
+NOVEL = "org.example/novel"
+ANY, VALUES = {"type": "object"}, {"type": "array", "items": {"type": "number"}}
+TOOLS = ("ask", "echo", "fail", "hang", "hung", "logs", "rounds", "slow", "task", "values")
 PAGE = {"text": "<p>hi</p>", "mimeType": "text/html;profile=mcp-app", "_meta": {"ui": {"csp": {"connectDomains": []}}}}
 OFFERED = {
     "tool": [
@@ -26,6 +27,7 @@ OFFERED = {
             "name": name,
             "inputSchema": ANY,
             **({"_meta": {"ui": {"resourceUri": "ui://page"}}} if name == "echo" else {}),
+            **({"outputSchema": VALUES} if name == "values" else {}),
         }
         for name in TOOLS
     ],
@@ -124,13 +126,14 @@ class Everything:
         return {"ttlMs": 0, "cacheScope": "private"} if self.modern else {}
 
     def modern_on_server_discover(self, exchange, params):
-        capabilities = self.capabilities() | {"extensions": {TASKS: {}}}
+        capabilities = self.capabilities() | {"extensions": {TASKS: {}, NOVEL: {}}}
         return {"supportedVersions": [MODERN], "capabilities": capabilities, **self.cached}
 
     def legacy_on_initialize(self, exchange, params):
         exchange.peer.declared = params["capabilities"]
         info = {"name": "everything", "version": "1"}
-        return {"protocolVersion": "2025-11-25", "capabilities": self.capabilities(), "serverInfo": info}
+        capabilities = self.capabilities() | {"experimental": {NOVEL: {}}}
+        return {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info}
 
     def on_resources_read(self, exchange, params):
         uri = params["uri"]
@@ -189,6 +192,9 @@ class Everything:
 
     def tool_echo(self, exchange, arguments):
         return {"content": [text("echo"), STRANGE], "structuredContent": arguments, "novel": {"deep": [None, 1.0]}}
+
+    def tool_values(self, exchange, arguments):
+        return {"content": [], "structuredContent": [1, 12345678901234567890]}
 
     def tool_fail(self, exchange, arguments):
         raise Error(-32099, "broken", {"why": ["dust", None]})

@@ -1,9 +1,10 @@
 """One check a feature: what it means that the mesh carries it, between any client and any server."""
 
+import json
 import queue
 from uuid import uuid4
 
-from era_upstream import PAGE, STRANGE, TASKS
+from era_upstream import NOVEL, PAGE, STRANGE, TASKS, VALUES
 from era_wires import Absent, Leave
 
 FEATURES = {}
@@ -33,6 +34,17 @@ def tools(wire, bell):
     found = wire.tool("echo", sent).result
     assert (found["structuredContent"], found["content"][1]) == (sent, STRANGE)
     assert found["novel"] == {"deep": [None, 1.0]}
+
+
+@feature
+def structured_values(wire, bell):
+    [listed] = [tool for tool in wire.call("tools/list").result["tools"] if tool["name"] == "values"]
+    found, values = wire.tool("values").result, [1, 12345678901234567890]
+    if "structuredContent" not in found and "outputSchema" not in listed:
+        [block] = found["content"]
+        assert json.loads(block["text"]) == values
+        raise Absent("values are given as text")
+    assert (listed["outputSchema"], found["structuredContent"]) == (VALUES, values)
 
 
 @feature
@@ -207,3 +219,8 @@ def apps(wire, bell):
     uri = echo["_meta"]["ui"]["resourceUri"]
     [content] = wire.call("resources/read", {"uri": uri}).result["contents"]
     assert content == {"uri": "ui://page", **PAGE}
+
+
+@feature
+def extensions(wire, bell):
+    declared(wire, "extensions" if wire.modern else "experimental", NOVEL)
