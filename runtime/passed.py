@@ -40,7 +40,7 @@ _BLOCKS = {"tools/call": "content", "prompts/get": "messages", "resources/read":
 
 def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy: bool) -> tuple[bytes, Outcome]:
     """The text under this endpoint's URIs and in the caller's era, and how the attempt ended."""
-    head = _head_before.decode(text) if legacy else _head.decode(text)
+    head = (_head_before if legacy and method == "tools/call" else _head).decode(text)
     outcome = _ended(head.result_type, head.is_error)
     rename = server in index.renamed and _may_name(method, text)
     read = method == "resources/read" and not legacy

@@ -16,6 +16,7 @@ from meshplan.runtime.principal import Keyring
 from meshplan.schemas.bundle import Bundle
 from meshplan.schemas.capability import Kind
 from meshplan.schemas.decide import NOT_OFFERED, Decider, Principal, Verdict
+from meshplan.schemas.surface import advertise_before
 
 _CACHED = 1024
 _VERDICTS = 16_384
@@ -83,7 +84,9 @@ class Snapshot:
 
     def listing(self, endpoint: str, kind: Kind, visible: frozenset[str], *, legacy: bool = False) -> Pages:
         """The visible definitions of a kind, serialised, in the endpoint's order, for clients of either era."""
-        return self._joined(endpoint, kind, visible, before=legacy and kind == "tool" and self.endpoints[endpoint].valued)
+        return self._joined(
+            endpoint, kind, visible, before=legacy and kind == "tool" and self.endpoints[endpoint].valued
+        )
 
     def _find_visible(self, endpoint: str, principal: Principal, today: date) -> frozenset[str]:
         return self._decider.visible(endpoint, principal, self.standing(principal, today))

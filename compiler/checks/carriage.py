@@ -21,7 +21,7 @@ def gaps(draft: Draft) -> list[Diagnostic]:
             continue
         span = locate(draft.root, ("servers", name)).key_span()
         found += [
-            report("not-carried", span, f"{what} of `{name}` {_reach(gap)}: {gap.why}")
+            report(f"not-carried-{gap.feature}", span, f"{what} of `{name}` {_reach(gap)}: {gap.why}")
             for gap in _widest(gaps_of(server, lock))
             if (what := declared(gap.feature, lock)) is not None
         ]

@@ -74,7 +74,8 @@ DEFINITIONS = {
         "prompt": [{"name": "draft_reply"}],
         "template": [{"uriTemplate": "ticket://{id}", "name": "one ticket"}],
     },
-    "worker": {"tool": [tool("work", **READ), tool("weigh", **READ) | {"outputSchema": {"type": "array"}}]},
+    **{name: {"tool": [tool("work", **READ)]} for name in ("worker", "chatty", "jobs", "novel")},
+    "scales": {"tool": [tool("weigh", **READ) | {"outputSchema": {"type": "array"}}, tool("tare", **WRITE)]},
     "elder": {"tool": [tool("dig", **READ) | {"execution": {"taskSupport": "required"}}, tool("rest", **READ)]},
     "marked": {"tool": [tool("find", {"where": TEXT | {"x-mcp-header": "W here"}}, **READ), tool("lose", **READ)]},
     "plain": {"tool": [tool("count_words", {"text": TEXT}, **READ)]},
@@ -83,9 +84,12 @@ DEFINITIONS = {
 }
 
 
-NOVEL = {"extensions": {"io.modelcontextprotocol/tasks": {}, "org.example/novel": {}}}
+TASKS, NOVEL = {"io.modelcontextprotocol/tasks": {}}, {"org.example/novel": {}}
 DECLARED = {
-    "worker": ("2026-07-28", {"tools": {}, "logging": {}, **NOVEL}),
+    "worker": ("2026-07-28", {"tools": {}, "logging": {}, "extensions": TASKS | NOVEL}),
+    "chatty": ("2026-07-28", {"tools": {}, "logging": {}}),
+    "jobs": ("2026-07-28", {"tools": {}, "extensions": TASKS}),
+    "novel": ("2026-07-28", {"tools": {}, "extensions": NOVEL}),
     "elder": ("2025-11-25", {"tools": {}, "logging": {}, "tasks": {"list": {}}, "experimental": {"odd": {}}}),
 }
 """The revision, and the capabilities, of servers that have others than most."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from meshes import BASE, lock_texts
+from meshes import BASE, lock_texts, with_sections
 
 from meshplan.compiler.cli import COMMANDS, run
 
@@ -44,6 +44,18 @@ def test_json_is_json_whatever_happens(mesh, folder):
         (folder / "mesh.yaml").write_text(text)
         _, out, _ = mesh("validate", "--format", "json")
         assert json.loads(out)["format"] == "mesh.dev/diagnostics/v1"
+
+
+def test_advice_fails_never(mesh, folder):
+    text = with_sections(
+        "servers: {worker: {http: 'http://127.0.0.1:8802/mcp'}}\n"
+        "virtual: {desk: {include: [{server: worker, tools: all}]}}\n"
+        "roles: {reader: {allow: [{server: worker, tools: all}]}}\n"
+    )
+    for name, content in {"mesh.yaml": text, **lock_texts(text)}.items():
+        (folder / name).write_text(content)
+    code, said, _ = mesh("validate", "--strict")
+    assert (code, "advice[MESH905]" in said) == (0, True)
 
 
 def test_warnings_fail_only_when_strict(mesh, folder):

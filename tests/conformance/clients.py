@@ -14,6 +14,8 @@ VERSIONS = ("2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26")
 SHORT = ("2026-07-28", "2025-11-25")
 KINDS = ("plain", "governed")
 AT_ONCE = 2
+PER_REQUEST = "auth/"
+"""Scenarios where each request that reaches the suite's server is a check, so that there is no exact number of them."""
 _LISTED = re.compile(r"^ +- (\S+) \[")
 
 
@@ -53,12 +55,12 @@ def run(kind, version, scenario):
     return suite.run(f"client {kind} {version} {scenario}", *words, "--timeout", "60000")
 
 
-def complaints(outcome, wanted):
+def complaints(outcome, wanted, *, exactly):
     """Why one scenario's outcome is not good enough."""
     found = [f"{check}: {why[:200]}" for check, why in outcome.blemishes.items() if not why.startswith("SKIPPED")]
     if outcome.code:
         found.append(f"the suite's exit code is {outcome.code}")
-    if outcome.passed != wanted:
+    if outcome.passed < wanted or (exactly and outcome.passed > wanted):
         found.append(f"{outcome.passed} checks passed, not {wanted}")
     return [f"{outcome.name}: {text}" for text in found]
 
@@ -76,7 +78,7 @@ def measure(*, short):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for (_, version, name), outcome in zip(wanted, pool.map(lambda one: run(*one), wanted), strict=True):
             print(outcome.line(), flush=True)
-            wrong += complaints(outcome, known.passed[version][name])
+            wrong += complaints(outcome, known.passed[version][name], exactly=not name.startswith(PER_REQUEST))
         for (_, _, name), outcome in zip(others, pool.map(lambda one: run(*one), others), strict=True):
             print(outcome.line(), flush=True)
             if not outcome.code:

@@ -4,7 +4,7 @@ import pytest
 
 from meshplan.compiler.lockfile import ServerLock
 from meshplan.compiler.lower.servers import lower_server
-from meshplan.compiler.syntax.servers import HttpServer
+from meshplan.compiler.syntax.servers import HttpServer, StdioServer
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,16 @@ from meshplan.compiler.syntax.servers import HttpServer
 def test_only_what_was_declared_is_relayed(capabilities, relays):
     server = HttpServer(http="http://127.0.0.1:1/mcp")
     lock = ServerLock("s", {"kind": "http"}, "2026-07-28", {}, capabilities, None)
+    assert lower_server("s", server, lock).relays == relays
+
+
+@pytest.mark.parametrize(
+    ("revision", "relays"), [("2025-11-25", ("completions",)), ("2026-07-28", ("completions", "tasks"))]
+)
+def test_what_no_client_can_get_is_not_relayed(revision, relays):
+    server = StdioServer(stdio=["python", "server.py"])
+    capabilities = {"completions": {}, "logging": {}, "extensions": {"io.modelcontextprotocol/tasks": {}}}
+    lock = ServerLock("s", {"kind": "stdio"}, revision, {}, capabilities, None)
     assert lower_server("s", server, lock).relays == relays
 
 
