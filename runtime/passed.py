@@ -46,7 +46,7 @@ def shown(index: EndpointIndex, server: str, method: str, text: bytes, *, legacy
     read = method == "resources/read" and not legacy
     stamp = head.result_type is None and not legacy
     unstamp = head.result_type == "complete" and legacy
-    flatten = isinstance(head, _HeadBefore) and bytes(head.structured_content[:1]) not in (b"", b"{")
+    flatten = isinstance(head, _HeadBefore) and bytes(memoryview(head.structured_content)[:1]) not in (b"", b"{")
     if not (rename or read or stamp or unstamp or flatten):
         return text, outcome
     found = _members.decode(text)
