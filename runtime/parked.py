@@ -22,6 +22,8 @@ MAX_QUESTIONS: Final = 16
 """Open questions of one call."""
 MAX_AGE: Final = 300.0
 """Seconds that a client (and its user) has to answer."""
+TOGETHER: Final = 0.02
+"""Seconds within which one question follows another that a server asks at once."""
 
 Send = Callable[[OnAsk, OnNotify], Awaitable[dict[str, Any]]]
 """Sends the request upstream, with somebody to ask and somebody to tell; raises ``UpstreamFailure``."""
@@ -101,6 +103,7 @@ class Conversation:
             while not self._over and not self._unanswered():
                 self._turn = anyio.Event()
                 await self._turn.wait()
+            await self._gather()
         except anyio.get_cancelled_exc_class():
             self.scope.cancel()
             raise
@@ -115,6 +118,14 @@ class Conversation:
         self.round, self.scope.deadline, self._resumed = new_id(), anyio.current_time() + MAX_AGE, anyio.Event()
         asked = {name: {"method": q.method, "params": q.params} for name, q in self._unanswered().items()}
         return Questions(self.id, self.round, asked)
+
+    async def _gather(self) -> None:
+        """Let the other questions come that the server asks along with the first: they are one round."""
+        before = 0
+        while not self._over and before < len(self._questions):
+            before, self._turn = len(self._questions), anyio.Event()
+            with anyio.move_on_after(TOGETHER):
+                await self._turn.wait()
 
     def drop(self) -> None:
         """Give a parked call up: its retry finds nothing."""

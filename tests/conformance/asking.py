@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 
+import anyio
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
@@ -51,16 +52,27 @@ def unseal(state):
 async def ask(ctx, params, questions, state=None):
     """The answers by key, or the `InputRequiredResult` that has to be returned first."""
     if not modern(ctx):
-        related = ServerMessageMetadata(related_request_id=ctx.request_id)
-        return {
-            key: await ctx.session.send_request(question, _RESULTS[question.method], metadata=related)
-            for key, question in questions.items()
-        }
+        return await _ask_at_once(ctx, questions)
     given = params.input_responses or {}
     missing = {key: question for key, question in questions.items() if not _fits(question, given.get(key))}
     if missing:
         return types.InputRequiredResult(input_requests=missing, request_state=state)
     return {key: given[key] for key in questions}
+
+
+async def _ask_at_once(ctx, questions):
+    related, answers = ServerMessageMetadata(related_request_id=ctx.request_id), {}
+
+    async def one(key, question):
+        answers[key] = await ctx.session.send_request(question, _RESULTS[question.method], metadata=related)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for key, question in questions.items():
+                group.start_soon(one, key, question)
+    except* MCPError as refused:
+        raise refused.exceptions[0] from None
+    return answers
 
 
 def _fits(question, answer):
