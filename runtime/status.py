@@ -67,7 +67,7 @@ class Status:
             "endpoints": sorted(snapshot.endpoints) if snapshot else [],
             "budgets": {}
             if snapshot is None or self.counters is None
-            else standing(snapshot.plan, self.counters.sums()),
+            else standing(snapshot.plan, self.counters.counting()),
             "counters": None if self.counters is None else self.counters.report(),
             "drift": self.drift.report() if self.drift else {},
             "issuers": self._issuers(),

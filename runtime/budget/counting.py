@@ -14,6 +14,7 @@ from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableEr
 from meshplan.runtime.budget.redis.counters import RedisCounters, open_counters
 from meshplan.runtime.budget.redis.link import Link
 from meshplan.runtime.secrets import SecretError, Secrets
+from meshplan.schemas.budgets import Counter, counter_of
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.spent import Sums, together
 from meshplan.schemas.plan import Counters as Settings
@@ -81,9 +82,12 @@ class Counting:
         """See ``port.Counters``."""
         return await self._counters.read(charges)
 
-    def sums(self) -> Mapping[str, int]:
+    def counting(self) -> Mapping[Counter, int]:
         """What counters have come to: all there are, or those of a shared place that this runtime has seen lately."""
-        return self._embedded.sums() if self._shared is None else self._shared.sums()
+        if self._shared is None:
+            return self._embedded.counting()
+        found = {counter_of(name): used for name, used in self._shared.sums().items()}
+        return {counter: used for counter, used in found.items() if counter is not None}
 
     def report(self) -> dict[str, Any]:
         """For ``/status``: where spending is counted, and whether it can be right now."""

@@ -9,7 +9,8 @@ from math import ceil
 from typing import Final
 
 from meshplan.runtime.budget.port import Charge, Exceeded, Granted, Standing
-from meshplan.schemas.ledger.spent import Sums, forget
+from meshplan.schemas.budgets import Counter
+from meshplan.schemas.ledger.spent import Sums, counting, kept
 from meshplan.schemas.windows import LENGTHS, SLIDING, Bucket, Window, bucket, ends, oldest
 
 REMEMBERED: Final = 8192
@@ -43,13 +44,18 @@ class _Held:
 class Embedded:
     """See ``port.Counters``; every method does all of its work at once, so that no two calls can mix."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now, self._latest = now, 0.0
+    def __init__(self, now: Callable[[], float] = time.time, sweep: int = SWEEP) -> None:
+        self._now, self._latest, self._swept_after = now, 0.0, sweep
         self._held: dict[str, _Held] = {}
         self._windows: dict[tuple[Window, str], Bucket] = {}
         self._settled: dict[str, None] = {}
         self._seeds: deque[Sums] = deque()
-        self._swept = 0
+        self._made = 0
+
+    @property
+    def size(self) -> int:
+        """How many counters there are, those included that count nothing any more."""
+        return len(self._held)
 
     def seed(self, sums: Sums) -> None:
         """Add what was spent before this start; from any thread."""
@@ -62,6 +68,8 @@ class Embedded:
     def reserve_now(self, _decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """As ``reserve``, for whoever need not wait."""
         now = self._clock()
+        if self._made >= self._swept_after:
+            self._sweep(now)
         found = [self._of(charge, now) for charge in charges]
         over = tuple(
             place
@@ -96,11 +104,10 @@ class Embedded:
         now = self._clock()
         return self._standings(charges, [self._of(charge, now) for charge in charges], now)
 
-    def sums(self) -> Mapping[str, int]:
+    def counting(self) -> Mapping[Counter, int]:
         """What each counter has come to, of what counts now; for those who look."""
         now = self._clock()
-        self._sweep(now)
-        return {name: held.total for name, held in self._held.items()}
+        return counting({name: held.buckets for name, held in self._held.items()}, now)
 
     def _clock(self) -> float:
         """The time, which never goes back here; what was seeded is taken in."""
@@ -120,18 +127,15 @@ class Embedded:
         held = self._held.get(charge.counter)
         if held is None:
             held = self._held[charge.counter] = _Held()
-            self._swept += 1
-            if self._swept >= SWEEP:
-                self._sweep(now)
+            self._made += 1
         held.leave(oldest(charge.window, current))
         return held, current
 
     def _sweep(self, now: float) -> None:
-        self._swept = 0
-        sums: Sums = {name: held.buckets for name, held in self._held.items()}
-        forget(sums, now)
-        for name in [name for name in self._held if name not in sums]:
-            del self._held[name]
+        self._made = 0
+        for name, held in list(self._held.items()):
+            if not held.buckets or max(held.buckets) + kept(name) < now:
+                del self._held[name]
 
     def _standings(
         self, charges: Sequence[Charge], found: Sequence[tuple[_Held, Bucket]], now: float

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meshplan.schemas.budgets import counter_of, money, unit_of
+from meshplan.schemas.budgets import Counter, money, unit_of
 from meshplan.schemas.plan import Plan
 from meshplan.schemas.spending import Budget
 
 
-def standing(plan: Plan, sums: Mapping[str, int]) -> dict[str, Any]:
+def standing(plan: Plan, counting: Mapping[Counter, int]) -> dict[str, Any]:
     """By budget: its limit, how many counters it has by now, and what the fullest of them holds."""
     found: dict[tuple[str, ...], list[int]] = {}
-    for name, amount in sums.items():
-        counter = counter_of(name)
-        if counter is not None:
-            found.setdefault(counter[:4], []).append(amount)
+    for counter, amount in counting.items():
+        found.setdefault(counter[:4], []).append(amount)
     return {name: _row(budget, found.get(_kind(budget), [])) for name, budget in sorted(plan.budgets.items())}
 
 

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from meshplan.schemas.budgets import counter_of
+from meshplan.schemas import windows
+from meshplan.schemas.budgets import Counter, counter_of
 from meshplan.schemas.ledger.book import Chain
 from meshplan.schemas.ledger.segment import UnreadableError
 
@@ -47,15 +48,31 @@ def add(sums: Sums, text: str) -> None:
         buckets[bucket] = buckets.get(bucket, 0) + amount
 
 
+def kept(name: str) -> int:
+    """Seconds after the start of a bucket of a counter when it counts no more for sure."""
+    counter = counter_of(name)
+    return _LONGEST if counter is None else KEPT[counter.window]
+
+
 def forget(sums: Sums, now: float) -> None:
     """Leave out what counts no more; ``now`` in seconds since the epoch."""
     for name, buckets in list(sums.items()):
-        counter = counter_of(name)
-        kept = _LONGEST if counter is None else KEPT[counter.window]
-        for bucket in [bucket for bucket, amount in buckets.items() if bucket + kept < now or not amount]:
+        longest = kept(name)
+        for bucket in [bucket for bucket, amount in buckets.items() if bucket + longest < now or not amount]:
             del buckets[bucket]
         if not buckets:
             del sums[name]
+
+
+def counting(sums: Sums, now: float) -> dict[Counter, int]:
+    """What each counter has come to, of what counts now; raises ``ZoneInfoNotFoundError``."""
+    found: dict[Counter, int] = {}
+    for name, buckets in sums.items():
+        counter = counter_of(name)
+        if counter is not None:
+            first = windows.oldest(counter.window, windows.bucket(counter.window, counter.zone, int(now)))
+            found[counter] = sum(amount for start, amount in buckets.items() if start >= first)
+    return {counter: amount for counter, amount in found.items() if amount}
 
 
 def whole(sums: Sums) -> str:

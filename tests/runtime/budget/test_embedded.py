@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from meshplan.runtime.budget.embedded import SWEEP, Embedded
 from meshplan.runtime.budget.port import Charge, Exceeded, Granted
+from meshplan.schemas.budgets import Counter
 
 # The night before clocks go back in Berlin, and the last but one of a month in Sydney before they go forward.
 STARTS = [datetime(2026, 10, 24, 21, 0, tzinfo=UTC), datetime(2026, 9, 30, 12, 0, tzinfo=UTC)]
@@ -51,7 +52,9 @@ FORMS = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 
 charges = st.lists(
     st.builds(
-        lambda kind, name, limit, amount, binding: Charge(f"{name} {kind}", *kind, limit, amount, binding=binding),
+        lambda kind, name, limit, amount, binding: Charge(
+            Counter(name, "calls", *kind, "*").text(), *kind, limit, amount, binding=binding
+        ),
         st.sampled_from(KINDS),
         st.sampled_from("ab"),
         st.integers(0, 12),
@@ -69,10 +72,10 @@ steps = st.lists(
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.sampled_from(STARTS), st.floats(0, 1), steps)
-def test_every_answer_is_the_oracles(start, fraction, steps):
+@given(st.sampled_from(STARTS), st.floats(0, 1), st.integers(1, 9), steps)
+def test_every_answer_is_the_oracles(start, fraction, sweep, steps):
     now = start.timestamp() + fraction
-    counters, oracle = Embedded(lambda: now), Oracle()
+    counters, oracle = Embedded(lambda: now, sweep), Oracle()
     for number, (seconds, wanted, actual) in enumerate(steps):
         now += seconds
         second = int(now)
@@ -143,18 +146,31 @@ def test_time_does_not_go_back():
 
 def test_what_was_spent_before_the_start_counts():
     counters = Embedded(lambda: 1000.0)
-    counters.seed({"a minute": {990: 9, 900: 50}, "b month": {0: 3}})
+    month = Counter("b", "calls", "month", "UTC", "*")
+    counters.seed({"a minute": {990: 9, 900: 50}, month.text(): {0: 3}})
     assert isinstance(counters.reserve_now("1", [charge()]), Granted)
     assert isinstance(counters.reserve_now("2", [charge()]), Exceeded)
-    assert counters.sums()["b month"] == 3
+    assert counters.counting() == {month: 3}
+
+
+def test_what_counts_no_more_is_not_shown():
+    now = 1000.0
+    counters, name = Embedded(lambda: now), Counter("a", "calls", "minute", "UTC", "*")
+    counters.reserve_now("1", [charge(name.text())])
+    now += 60
+    assert counters.counting() == {name: 1}
+    now += 1
+    assert counters.counting() == {}
 
 
 def test_counters_that_count_nothing_are_let_go():
     now = 1_000_000.0
     counters = Embedded(lambda: now)
-    for number in range(SWEEP - 1):
+    for number in range(SWEEP):
         counters.reserve_now(str(number), [charge(f"burst calls minute UTC user:{number}")])
-    assert len(counters.sums()) == SWEEP - 1
+    assert counters.size == SWEEP
     now += 600
-    counters.reserve_now("last", [charge("burst calls minute UTC user:last")])
-    assert len(counters.sums()) == 1
+    last = Counter("burst", "calls", "minute", "UTC", "user:last")
+    counters.reserve_now("last", [charge(last.text())])
+    assert counters.size == 1
+    assert counters.counting() == {last: 1}
