@@ -1,5 +1,7 @@
 """How often the right tool is found, and how fast: ours beside SQLite FTS5 (porter, weighted columns), in one run.
 
+Where the extra `semantic` is installed, the hybrid ranker, too; its vectors are made first, and what that took is told.
+
 `--data` is a folder with `corpus.jsonl` (tools: id, server, name, description, inputSchema) and `dev.jsonl` (queries: kind,
 query, gold_any). Recall is over queries; times are process CPU time of one query, in milliseconds.
 """
@@ -7,6 +9,7 @@ query, gold_any). Recall is over queries; times are process CPU time of one quer
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import re
@@ -17,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from meshplan.runtime.strategies.port import StrategyError
 from meshplan.runtime.strategies.search.ranking import Document, Index
+from meshplan.runtime.strategies.search.semantic.hybrid import Hybrid
 
 DEPTHS = (1, 5, 10)
 Rank = Callable[[str], list[str]]
@@ -33,7 +38,7 @@ def main() -> None:
     queries = _lines(options.data / "dev.jsonl")
     print(f"{len(documents)} tools, {len(queries)} queries")
     print(f"{'':<22}{'kind':<8}{'r@1':>6}{'r@5':>6}{'r@10':>6}{'p50 ms':>9}{'p95 ms':>9}")
-    for name, rank in (("FTS5", _fts5(documents)), ("ours", _ours(documents))):
+    for name, rank in (("FTS5", _fts5(documents)), ("ours", _ours(documents)), *_semantic(documents)):
         for kind in ("nl", "agent"):
             _show(name, kind, rank, [query for query in queries if query["kind"] == kind])
     for size in (2_000, 20_000):
@@ -70,6 +75,24 @@ def _grow(documents: list[Document], size: int) -> list[Document]:
 def _ours(documents: list[Document]) -> Rank:
     index = Index(documents)
     return lambda query: index.rank(query, None, 10)
+
+
+def _semantic(documents: list[Document]) -> list[tuple[str, Rank]]:
+    try:
+        found = Hybrid(Index(documents), documents)
+    except StrategyError as error:
+        print(f"without the hybrid ranker: {error}")
+        return []
+    started = time.process_time()
+    found.learn()
+    spent = time.process_time() - started
+    print(f"vectors of {len(documents)} tools: {spent:.1f} s of CPU, {1000 * spent / len(documents):.0f} ms each")
+    every = frozenset(document.id for document in documents)
+
+    def rank(query: str) -> list[str]:
+        return asyncio.run(found.rank([query], every, 10))[0]
+
+    return [("ours, semantic", rank)]
 
 
 def _fts5(documents: list[Document]) -> Rank:

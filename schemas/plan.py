@@ -159,6 +159,7 @@ class Search(Frozen):
     kind: Literal["search"] = "search"
     max_results: int
     pinned: tuple[str, ...]
+    ranker: Literal["lexical", "semantic"] = "lexical"
 
 
 class Code(Frozen):

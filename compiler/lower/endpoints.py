@@ -35,7 +35,9 @@ def _strategy(strategy: str | written.Written) -> plan.Strategy:
             return _strategy(written.Code(code=written.CodeSettings()))
         case written.Search():
             search = strategy.search
-            return plan.Search(max_results=search.max_results, pinned=tuple(sorted(set(search.pinned))))
+            return plan.Search(
+                max_results=search.max_results, pinned=tuple(sorted(set(search.pinned))), ranker=search.ranker
+            )
         case written.Code():
             code = strategy.code
             return plan.Code(

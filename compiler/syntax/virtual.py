@@ -72,10 +72,11 @@ class ToolOverride(Written):
 
 
 class SearchSettings(Written):
-    """Meta-tools to find, describe and call; `pinned` tools are always listed."""
+    """Meta-tools to find, describe and call; `pinned` tools are always listed, `semantic` needs the extra of that name."""
 
     max_results: Annotated[int, Field(ge=1, le=100)] = 10
     pinned: list[Text] = []
+    ranker: Literal["lexical", "semantic"] = "lexical"
 
 
 class Search(Written):

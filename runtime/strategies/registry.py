@@ -28,7 +28,7 @@ def _made(strategy: plan.Strategy, surface: Surface) -> Strategy | None:
         case plan.Passthrough():
             return None
         case plan.Search():
-            return SearchStrategy(surface, strategy.max_results, strategy.pinned)
+            return SearchStrategy(surface, strategy)
         case plan.Plugin():
             return plugins.load(strategy, surface)
         case plan.Code():

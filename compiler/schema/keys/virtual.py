@@ -40,6 +40,11 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Search.search": ("Callers find tools by searching.", {"max_results": 10}),
     "SearchSettings.max_results": ("Tools found at most.", 10),
     "SearchSettings.pinned": ("Tools that are always listed.", ["search"]),
+    "SearchSettings.ranker": (
+        "Whether tools are found by words, or by meaning, too; that needs the runtime's extra `semantic`.",
+        "lexical",
+        "semantic",
+    ),
     "Code.code": ("Callers send a program that calls tools.", {"wall": "5s", "memory": "64MiB", "calls": 50}),
     "CodeSettings.wall": ("Time that one program may take.", "5s"),
     "CodeSettings.memory": ("Memory that one program may use.", "64MiB"),

@@ -14,7 +14,9 @@ from meshplan.runtime.strategies.problems import UNKNOWN, code_of, tool_error
 from meshplan.runtime.strategies.search import answers, asked
 from meshplan.runtime.strategies.search.entries import Entry, read
 from meshplan.runtime.strategies.search.ranking import Index
+from meshplan.runtime.strategies.search.semantic.hybrid import Hybrid
 from meshplan.schemas import jsontext, meta_tools
+from meshplan.schemas.plan import Search
 
 _SCOPES: Final = 256
 """Sets of visible tools for which lists and candidates are kept ready."""
@@ -40,14 +42,16 @@ class _Scope:
 class SearchStrategy:
     """See ``port.Strategy``. Everything is made when the plan is loaded, but for what depends on the caller."""
 
-    def __init__(self, surface: Surface, max_results: int, pinned: Sequence[str]) -> None:
-        self._most = max_results
+    def __init__(self, surface: Surface, settings: Search) -> None:
+        self._most = settings.max_results
         self.names = frozenset(meta_tools.SEARCH_NAMES)
-        self.direct = frozenset(pinned)
+        self.direct = frozenset(settings.pinned)
         self.instructions: str | None = _INSTRUCTIONS
         tools = [read(tool) for tool in surface.tools]
         self._entries = {entry.tool.name: entry for entry, _ in tools}
-        self._index = Index([document for _, document in tools if document.id not in self.direct])
+        documents = [document for _, document in tools if document.id not in self.direct]
+        self._index = Index(documents)
+        self._hybrid = Hybrid(self._index, documents) if settings.ranker == "semantic" else None
         self._scope = lru_cache(_SCOPES)(self._make_scope)
 
     def listed(self, visible: frozenset[str]) -> Sequence[bytes]:
@@ -59,19 +63,23 @@ class SearchStrategy:
         scope = self._scope(inner.visible)
         match name:
             case meta_tools.SEARCH:
-                return self._search(scope, asked.search(arguments, self._most))
+                return await self._search(scope, asked.search(arguments, self._most))
             case meta_tools.DESCRIBE:
                 return self._describe(scope, asked.describe(arguments))
             case _:
                 tool, passed_on = asked.call(arguments)
                 return await self._call(scope, tool, passed_on, inner, only_reads=name == meta_tools.READ)
 
-    def _search(self, scope: _Scope, wanted: asked.Search) -> dict[str, Any]:
+    async def _search(self, scope: _Scope, wanted: asked.Search) -> dict[str, Any]:
         candidates, unknown = scope.findable, list[str]()
         if wanted.servers is not None:
             candidates = frozenset(name for name in candidates if self._entries[name].tool.server in wanted.servers)
             unknown = sorted(wanted.servers.difference(scope.servers))
-        found = [(query, self._index.rank(query, candidates, wanted.limit)) for query in wanted.queries]
+        if self._hybrid is None:
+            ranked = [self._index.rank(query, candidates, wanted.limit) for query in wanted.queries]
+        else:
+            ranked = await self._hybrid.rank(wanted.queries, candidates, wanted.limit)
+        found = zip(wanted.queries, ranked, strict=True)
         results = [(query, [self._entries[name] for name in names]) for query, names in found]
         return answers.found(results, scope.servers, unknown)
 
