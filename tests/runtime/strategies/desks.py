@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from plans import Draft, FakeUpstreams
+from plans import Draft, FakeUpstreams, spending
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
@@ -37,10 +37,10 @@ class Told:
 class Desk:
     """Calls at endpoint `dev`, by key."""
 
-    def __init__(self, draft: Draft, upstreams=None):
+    def __init__(self, draft: Draft, upstreams=None, **budgets):
         self.upstreams, self.attempts, self.told = upstreams or FakeUpstreams(), [], Told()
         self.active = Active(lambda: NOW)
-        self.active.swap(Snapshot(draft.bundle()))
+        self.active.swap(Snapshot(spending(draft.bundle(), budgets)))
         self.invoker = Invoker(self.active, self.upstreams, self.attempts.append, ledger=self.told)
 
     async def send(self, method, params=None, *, key="ann", era="modern", **more):

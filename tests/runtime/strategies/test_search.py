@@ -8,7 +8,7 @@ from desks import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from plans import Draft, FakeUpstreams, echo
+from plans import Draft, FakeUpstreams, budget, echo
 
 from meshplan.runtime.errors import RpcError
 from meshplan.runtime.upstream.port import UpstreamUnavailable
@@ -240,6 +240,19 @@ async def test_questions_of_a_server_reach_the_client_and_its_answers_the_server
     other = {**params, "arguments": {"tool": "create_issue", "arguments": {"text": "x"}}, **answers}
     with pytest.raises(RpcError, match="not one of this call"):
         await desk.send("tools/call", other, **more)
+
+
+async def test_a_budget_counts_inner_calls_and_nothing_else():
+    desk = Desk(draft(), few=budget(2))
+    sent = {"tool": "send_message", "arguments": {"text": "x"}}
+    for _ in range(4):
+        assert found(await desk.tool("search_tools", {"queries": ["send message"]}))
+    for _ in range(2):
+        assert "isError" not in await desk.tool("call_tool", sent)
+    error = (await desk.tool("call_tool", sent))["structuredContent"]["error"]
+    assert (error["code"], error["message"][:16]) == ("budget_exceeded", "the budget `few`")
+    assert [one.outcome for one in desk.attempts[-2:]] == ["over_budget", "tool_error"]
+    assert len(desk.upstreams.get("slack").requests) == 2
 
 
 async def test_a_caller_with_one_turn_can_still_call():
