@@ -39,7 +39,7 @@ ENFORCED = {
     "Rule": DECIDE,
     "LiveResources": DECIDE,
     "Endpoint": f"{INDEX} schemas/surface.py",
-    "Search": "runtime/strategies/registry.py",
+    "Search": "runtime/strategies/search/strategy.py",
     "Code": "runtime/strategies/code/program.py",
     "Plugin": "runtime/strategies/plugins.py",
     "Offer": "schemas/surface.py",
