@@ -143,12 +143,12 @@ def _route(offer: Offer, capability: Capability, timeout: float, definition: str
         )
     if capability.kind != "tool":
         return plain
-    locked = cast("dict[str, Any]", jsontext.parse(definition))
+    locked = cast("dict[str, Any]", jsontext.quick(definition.encode()))
     return Route(
         *(plain.id, plain.server, plain.name, offer, timeout),
         declared=declared_arguments(locked),
         mirrored=mirrors(locked.get("inputSchema")) or (),
-        checked=mirrors(cast("dict[str, Any]", jsontext.parse(shown)).get("inputSchema")) or (),
+        checked=mirrors(cast("dict[str, Any]", jsontext.quick(shown.encode())).get("inputSchema")) or (),
     )
 
 

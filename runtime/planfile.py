@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -91,6 +90,6 @@ def _supported(bundle: Bundle) -> Bundle:
 
 def _json(text: str, what: str) -> Any:
     try:
-        return jsontext.parse(text)
-    except (jsontext.JsonTextError, json.JSONDecodeError) as error:
+        return jsontext.quick(text.encode())
+    except (jsontext.JsonTextError, UnicodeEncodeError) as error:
         raise PlanRefusedError("malformed", f"{what} is not JSON: {error}") from None

@@ -63,8 +63,8 @@ def pack(bundle: Bundle) -> str:
 def unpack(text: str | bytes) -> Bundle:
     """Read and verify a plan file; raises ``PlanRefusedError``."""
     try:
-        parsed = jsontext.parse(text)
-    except jsontext.JsonTextError as error:
+        parsed = jsontext.quick(text.encode() if isinstance(text, str) else text)
+    except (jsontext.JsonTextError, UnicodeEncodeError) as error:
         raise PlanRefusedError("malformed", f"the plan file is not JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise PlanRefusedError("malformed", "the plan file is not an object")
@@ -106,6 +106,25 @@ def verify(digest: str, ir: str, blob: Callable[[str], str], source_map: dict[st
 
 
 def _model(ir: str) -> Plan:
+    """A text that is the one spelling of the model it makes was strict JSON, too: any other is read again for the reason."""
+    try:
+        jsontext.refuse_depth(ir)
+        plan = Plan.model_validate_json(ir)
+        if canonical(plan) == ir:
+            return plan
+        refused = PlanRefusedError("canonical", "the plan is not in its canonical form")
+    except jsontext.JsonTextError as error:
+        raise PlanRefusedError("malformed", f"the plan is not JSON: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        refused = PlanRefusedError("shape", f"the plan's `{where}` is not understood: {first['msg']}")
+    _check_readable(ir)
+    raise refused
+
+
+def _check_readable(ir: str) -> None:
+    """Raise where it is no plan of this format at all, whatever its shape."""
     try:
         parsed = jsontext.parse(ir)
     except jsontext.JsonTextError as error:
@@ -113,15 +132,6 @@ def _model(ir: str) -> Plan:
     number = cast("dict[str, Any]", parsed).get("format") if isinstance(parsed, dict) else None
     if number != FORMAT:
         raise PlanRefusedError("format", f"plan format {number!r} is not {FORMAT}")
-    try:
-        plan = Plan.model_validate_json(ir)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PlanRefusedError("shape", f"the plan's `{where}` is not understood: {first['msg']}") from None
-    if canonical(plan) != ir:
-        raise PlanRefusedError("canonical", "the plan is not in its canonical form")
-    return plan
 
 
 def _closed(plan: Plan) -> None:

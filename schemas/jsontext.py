@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any, Self, cast
 
+import jiter
 import msgspec
 
 MAX_DEPTH = 128
@@ -77,7 +78,24 @@ def parse(text: str | bytes, *, exact: bool = False) -> Any:
     return value
 
 
-_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_decode = msgspec.json.Decoder().decode
+
+
+def quick(text: bytes, depth: int = MAX_DEPTH) -> Any:
+    """As ``parse``, several times as fast where the text is fine, with at most ``depth`` levels of nesting.
+
+    msgspec reads numbers as we do, but keeps the last of two equal names and takes lone surrogates; jiter refuses both.
+    What either refuses is read again, slowly, and refused with the reason.
+    """
+    if text.count(b"[") + text.count(b"{") > min(depth, MAX_DEPTH):
+        refuse_depth(text.decode("utf-8", errors="replace"), limit=min(depth, MAX_DEPTH))
+    try:
+        jiter.from_json(text, catch_duplicate_keys=True, cache_mode="keys")
+        return _decode(text)
+    except (ValueError, RecursionError):
+        return parse(text)
+
+
 _STRING = re.compile(rb'"[^"]*"?')
 _NO_BRACKET = bytes(set(range(256)) - set(b'[]{}"'))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -88,7 +106,7 @@ def refuse_depth(source: str, *, below: int = 0, limit: int = MAX_DEPTH) -> None
     most = limit - below
     if source.count("[") + source.count("{") <= most:
         return
-    plain = _ESCAPE.sub("", source) if "\\" in source else source
+    plain = source.replace("\\\\", "").replace('\\"', "")
     brackets = _STRING.sub(b"", plain.encode("utf-8", errors="replace").translate(None, _NO_BRACKET))
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > most:
         raise TooDeepError(f"nested deeper than {limit} levels")

@@ -35,7 +35,11 @@ def test_trees(tree, ascii_only, separators):
 @example(['{"a":{"b":1},"a":2,"c":"\\":"}'])
 @example(['{"a":"\\":","a":1}'])
 @example(["1" * 5000])
+@example(["[" * 128 + "]" * 128])
+@example(["[" * 129 + "]" * 129])
 @example(["[" * 200 + "]" * 200])
+@example(["[" * 100 + "[],[]," * 100 + "1" + "]" * 100])
+@example(['["' + "[" * 200 + '\\\\\\"' + "[" * 200 + '"]'])
 @example(["1e400"])
 def test_texts_that_are_hardly_json(parts):
     same("".join(parts).encode())
