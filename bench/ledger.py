@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import random
 import statistics
 import subprocess
 import sys
@@ -60,14 +61,14 @@ async def calls(folder: Path, count: int, durability: str | None) -> float:
 
 
 def fill(folder: Path, records: int) -> None:
-    """Outcomes over 30 days, of 200 users, 50 capabilities and 5 teams."""
-    start, made = datetime(2026, 6, 1, tzinfo=UTC), 0
+    """Outcomes over 30 days, of 200 users and 50 capabilities, each with each, so that hardly any two share an hour."""
+    start, made, chance = datetime(2026, 6, 1, tzinfo=UTC), 0, random.Random(7)
     file = LedgerFile(folder, lambda: start.isoformat(timespec="milliseconds"))
     while made < records:
         batch = []
         for number in range(made, min(made + 20_000, records)):
             at = (start + timedelta(days=30) * (number / records)).isoformat(timespec="milliseconds")
-            who, what = number * 7919 % 200, number * 104729 % 50
+            who, what = chance.randrange(200), chance.randrange(50)
             batch.append(
                 Entry(
                     "outcome",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from meshplan.schemas.ledger.book import Chain
-from meshplan.schemas.ledger.entry import DIMENSIONS, HOUR, SUMS, Totals, Value
+from meshplan.schemas.ledger.entry import DIMENSIONS, HOUR, SUMS, Group, Totals, Value
 from meshplan.schemas.ledger.segment import Segment, UnreadableError
 
 TIMES: Final = {"hour": HOUR, "day": 10, "month": 7}
@@ -16,6 +16,7 @@ TIMES: Final = {"hour": HOUR, "day": 10, "month": 7}
 
 DIMENSIONS_ASKED: Final = ("team", *(name for name in DIMENSIONS if name != "teams"), *TIMES)
 MEASURES: Final = ("calls", *SUMS)
+_PLACES: Final = {name: place for place, name in enumerate(DIMENSIONS)}
 _LAST: Final = "~"
 """Sorts after every time."""
 
@@ -27,24 +28,23 @@ class Usage:
     by: tuple[str, ...]
     rows: dict[tuple[Value, ...], list[int]] = field(default_factory=dict[tuple[Value, ...], list[int]])
 
-    def add(self, hour: str, values: tuple[Value, ...], sums: Iterable[int]) -> None:
-        """Count some outcomes; whoever is in several teams counts for each."""
-        numbers = list(sums)
-        for key in self._keys(hour, values):
-            found = self.rows.setdefault(key, [0] * len(MEASURES))
-            for place, number in enumerate(numbers):
-                found[place] += number
+    def add(self, hour: str, key: tuple[Value, ...], sums: Iterable[int]) -> None:
+        """Count what some outcomes of an hour come to; ``key`` is one of ``keys``."""
+        timed = tuple(hour[: TIMES[name]] if name in TIMES else part for name, part in zip(self.by, key, strict=True))
+        found = self.rows.setdefault(timed, [0] * len(MEASURES))
+        for place, number in enumerate(sums):
+            found[place] += number
 
-    def _keys(self, hour: str, values: tuple[Value, ...]) -> list[tuple[Value, ...]]:
+    def keys(self, group: Group) -> list[tuple[Value, ...]]:
+        """What a group counts for, without times; whoever is in several teams counts for each."""
         keys: list[tuple[Value, ...]] = [()]
         for name in self.by:
-            if name in TIMES:
-                parts: list[Value] = [hour[: TIMES[name]]]
-            elif name == "team":
-                teams = values[DIMENSIONS.index("teams")]
+            parts: list[Value] = [None]
+            if name == "team":
+                teams = group[_PLACES["teams"]]
                 parts = [None] if teams is None else [*str(teams).split(",")]
-            else:
-                parts = [values[DIMENSIONS.index(name)]]
+            elif name not in TIMES:
+                parts = [group[_PLACES[name]]]
             keys = [(*key, part) for key in keys for part in parts]
         return keys
 
@@ -87,17 +87,30 @@ def _next_hour(start: str) -> str:
 
 
 def _totals(segment: Segment, found: Usage, first: str, end: str) -> None:
-    groups = segment.groups()
+    keys: dict[tuple[Value, ...], int] = {}
+    chosen = [
+        (number, keys.setdefault(key, len(keys)))
+        for number, group in segment.groups().items()
+        for key in found.keys(group)
+    ]
+    segment.db.execute("PRAGMA temp_store = MEMORY")
+    segment.db.execute(
+        'CREATE TEMP TABLE chosen ("group" INTEGER, key INTEGER, PRIMARY KEY ("group", key)) WITHOUT ROWID'
+    )
+    segment.db.executemany("INSERT INTO chosen VALUES (?, ?)", chosen)
     sums = ", ".join(f"sum({name})" for name in MEASURES)
     finest = max((TIMES[name] for name in found.by if name in TIMES), default=0)
     sql = (
-        f'SELECT substr(hour, 1, {finest}) AS stretch, "group", {sums} FROM totals '
-        f'WHERE hour >= ? AND hour < ? GROUP BY stretch, "group"'
+        f'SELECT substr(hour, 1, {finest}) AS stretch, key, {sums} FROM totals LEFT JOIN chosen USING ("group") '
+        f"WHERE hour >= ? AND hour < ? GROUP BY stretch, key"
     )
+    texts = list(keys)
     for row in segment.db.execute(sql, (first, end)):
-        if row[1] not in groups:
-            raise UnreadableError(f"the totals name a group {row[1]} that is not there; run `mesh ledger verify`")
-        found.add(row[0], groups[row[1]], row[2:])
+        stretch, number = str(row[0]), cast("int | None", row[1])
+        if number is None:
+            raise UnreadableError("the totals name a group that is not there; run `mesh ledger verify`")
+        found.add(stretch, texts[number], row[2:])
+    segment.db.execute("DROP TABLE chosen")
 
 
 def _entries(segment: Segment, found: Usage, first: int, end: int) -> None:
@@ -109,4 +122,5 @@ def _entries(segment: Segment, found: Usage, first: int, end: int) -> None:
         if entry.kind == "outcome":
             totals.add(entry)
     for (hour, group), sums in totals.by.items():
-        found.add(hour, group, sums)
+        for key in found.keys(group):
+            found.add(hour, key, sums)
