@@ -11,6 +11,7 @@ from typing import NoReturn
 import anyio
 
 from meshplan.runtime import app, probe
+from meshplan.runtime.listen import told
 from meshplan.schemas.store import DEFAULT_CHANNEL
 
 MAX_WORKERS = 64
@@ -87,26 +88,13 @@ def main(argv: list[str] | None = None) -> int:
             wanted = partial(supervise, source, found.listen, found.workers)
             return wanted(local=found.local, insecure_unsigned=found.insecure_unsigned, admin_listen=found.admin_listen)
         return anyio.run(work, backend_options={"use_uvloop": sys.platform != "win32"})
-    except app.StartError as error:
-        return _complain(error)
-    except BaseExceptionGroup as group:
-        found = group.subgroup(app.StartError)
-        if found is None:
+    except (app.StartError, BaseExceptionGroup) as error:
+        code = told(error)
+        if code is None:
             raise
-        return _complain(_first(found))
+        return code
     except KeyboardInterrupt:
         return app.INTERRUPTED
-
-
-def _first(group: BaseExceptionGroup[app.StartError]) -> app.StartError:
-    """The reason in a group of one, as a task group wraps it."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _complain(error: app.StartError) -> int:
-    sys.stderr.write(f"{error}\n")
-    return error.code
 
 
 def _print_line(line: str) -> None:

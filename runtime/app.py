@@ -36,7 +36,7 @@ from meshplan.runtime.identity.metadata import ENDPOINTS
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.ledger.book import Book
-from meshplan.runtime.listen import INTERRUPTED, OK, TRUST, USAGE, StartError, binding_of, listen_on
+from meshplan.runtime.listen import INTERRUPTED, OK, TRUST, USAGE, StartError, binding_of, listen_on, refused
 from meshplan.runtime.parked import open_lot
 from meshplan.runtime.record import Say, log_to, say_to
 from meshplan.runtime.reload import Follower, Prepare, activate, prepared_by
@@ -81,6 +81,7 @@ class Running:
     telemetry: Telemetry
     counters: Counting
     sign_ins: SignIns
+    book: Book
 
 
 @asynccontextmanager
@@ -134,7 +135,7 @@ async def running(
         tasks.start_soon(counters.run)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
-        yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins)
+        yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins, book)
         tasks.cancel_scope.cancel()
 
 
@@ -152,7 +153,7 @@ async def _first(bundle: Bundle, active: Active, upstreams: Upstreams, prepare: 
     try:
         await activate(bundle, None, active, upstreams, prepare)
     except PlanRefusedError as error:
-        raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
+        raise refused(error) from None
 
 
 def read_plan(path: Path) -> Bundle:
@@ -160,7 +161,7 @@ def read_plan(path: Path) -> Bundle:
     try:
         return planfile.from_file(path)
     except PlanRefusedError as error:
-        raise StartError(TRUST, f"the plan is refused ({error.code}): {error}") from None
+        raise refused(error) from None
 
 
 async def serve(
@@ -174,7 +175,9 @@ async def serve(
         secret = local_secret(source.root) if local else None
         with _bound(wanted) as (listener, binding):
             issuers = Issuers()
-            status = Status(parts.active, parts.upstreams, parts.desired, parts.drift, issuers, parts.counters)
+            status = Status(
+                parts.active, parts.upstreams, parts.desired, parts.drift, issuers, parts.counters, parts.book
+            )
             verifier, sign_ins, tracer = Verifier(issuers), parts.sign_ins, parts.telemetry.tracer
             front = HttpFront(parts.desk, status, binding, secret, verifier=verifier, tracer=tracer, sign_ins=sign_ins)
             sign_ins.origin = binding.origin if binding.loopback else None

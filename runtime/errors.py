@@ -26,6 +26,9 @@ SIGN_IN_REQUIRED = -31010
 URL_ELICITATION_REQUIRED = -32042
 """MCP 2025-11-25, client/elicitation: URL Elicitation Required Error."""
 
+LEDGER_FULL = "ledger_full"
+"""The reason of a refusal that is not the caller's doing, and that is not recorded."""
+
 Outcome = Literal[
     "ok",
     "tool_error",
@@ -143,6 +146,11 @@ def upstream_overloaded(server: str, limit: int) -> RpcError:
     """A server has as many calls under way as it may, and those that wait for their turn are too many or too slow."""
     data = {"reason": "upstream_overloaded", "server": server, "limit": limit}
     return RpcError(OVERLOADED, f"server `{server}` has {limit} calls under way, and more wait", data)
+
+
+def ledger_full() -> RpcError:
+    """What is done could not be recorded, so it is not done."""
+    return RpcError(OVERLOADED, "the ledger cannot be written fast enough", {"reason": LEDGER_FULL})
 
 
 def budget_exceeded(name: str, unit: str, window: str, retry_after: int | None, *, rate: bool) -> RpcError:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sys
+from typing import cast
 
 from meshplan.runtime.front.guard import Binding
+from meshplan.schemas.bundle import PlanRefusedError
 
 OK, TRUST, USAGE, INTERRUPTED = 0, 6, 64, 130
 
@@ -15,6 +18,24 @@ class StartError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def refused(error: PlanRefusedError) -> StartError:
+    """The plan to begin with cannot be served."""
+    return StartError(TRUST, f"the plan is refused ({error.code}): {error}")
+
+
+def told(error: BaseException) -> int | None:
+    """Say why the runtime cannot start; the exit code, or ``None`` where the error, or the group of one, is another."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        codes = [told(inner) for inner in group.exceptions]
+        return next((code for code in codes if code is not None), None)
+    if not isinstance(error, StartError):
+        return None
+    sys.stderr.write(f"{error}\n")
+    sys.stderr.flush()
+    return error.code
 
 
 def binding_of(listen: str) -> Binding:

@@ -10,6 +10,7 @@ from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.budget.report import standing
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.identity.issuers import Issuers
+from meshplan.runtime.ledger.book import Book
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Status:
     drift: DriftWatch | None = None
     issuers: Issuers = field(default_factory=Issuers)
     counters: Counting | None = None
+    book: Book | None = None
 
     @property
     def ready(self) -> bool:
@@ -69,6 +71,7 @@ class Status:
             if snapshot is None or self.counters is None
             else standing(snapshot.plan, self.counters.counting()),
             "counters": None if self.counters is None else self.counters.report(),
+            "ledger": self.book.report() if self.book else None,
             "drift": self.drift.report() if self.drift else {},
             "issuers": self._issuers(),
             "upstreams": {name: asdict(health) for name, health in sorted(self.upstreams.health().items())},

@@ -31,7 +31,6 @@ def _parts(plan: Plan) -> Iterator[str]:
     asked = {
         "bindings": plan.bindings,
         "workflows": plan.workflows,
-        "runtime.ledger.retention": settings.ledger is not None and settings.ledger.retention_ms,
         "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,
         "runtime.ledger.results": settings.ledger is not None and settings.ledger.results,
     }

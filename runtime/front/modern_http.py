@@ -10,6 +10,7 @@ import anyio
 from meshplan.runtime.call import Result
 from meshplan.runtime.errors import (
     INVALID_REQUEST,
+    LEDGER_FULL,
     NOT_READY,
     OVER_BUDGET,
     OVERLOADED,
@@ -31,13 +32,14 @@ from meshplan.runtime.protocol import (
 from meshplan.runtime.shapes import members
 
 _JSON = JSON.encode("ascii")
-_OWN_STATUS = {UNAUTHENTICATED: 401, OVERLOADED: 429, RATE_LIMITED: 429, OVER_BUDGET: 429, NOT_READY: 503}
+_OWN_STATUS = {UNAUTHENTICATED: 401, RATE_LIMITED: 429, OVER_BUDGET: 429, NOT_READY: 503}
 
 
 def status_of(error: RpcError) -> int:
     """The HTTP status of an error response."""
-    if error.code == OVERLOADED and "server" in (members(error.data) or {}):
-        return 503
+    if error.code == OVERLOADED:
+        data = members(error.data) or {}
+        return 503 if "server" in data or data.get("reason") == LEDGER_FULL else 429
     return _OWN_STATUS.get(error.code) or ERROR_CODE_HTTP_STATUS.get(error.code, 200)
 
 

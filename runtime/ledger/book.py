@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
-from meshplan.runtime.errors import OVERLOADED, RpcError
+from meshplan.runtime.errors import LEDGER_FULL, ledger_full
 from meshplan.runtime.ledger.file import LedgerError
 from meshplan.runtime.ledger.notes import Inputs, intent_of, outcome_of, size_of
 from meshplan.runtime.ledger.writer import Writer
@@ -26,8 +27,6 @@ from meshplan.schemas.plan import Plan
 
 PATIENCE: Final = 30.0
 """Seconds that a call waits for the disk before it is refused."""
-
-_FULL: Final = "ledger_full"
 
 
 class Pen(Protocol):
@@ -46,6 +45,11 @@ class Pen(Protocol):
         ...
 
     @property
+    def behind(self) -> float:
+        """See ``Writer``."""
+        ...
+
+    @property
     def full(self) -> bool:
         """See ``Writer``."""
         ...
@@ -59,6 +63,10 @@ class Pen(Protocol):
         ...
 
     def unrecorded(self, outcome: str) -> None:
+        """See ``Writer``."""
+        ...
+
+    def keep(self, retention: timedelta | None) -> None:
         """See ``Writer``."""
         ...
 
@@ -97,6 +105,13 @@ class Book:
             "ledger_failing": lambda: int(self.failing is not None),
         }
 
+    def report(self) -> dict[str, Any] | None:
+        """How the writer is doing, for operators; ``behind`` is in seconds."""
+        pen = self._writer
+        if pen is None:
+            return None
+        return {"failing": pen.failing, "waiting": pen.waiting, "behind": round(pen.behind, 3), "full": pen.full}
+
     @property
     def pen(self) -> Pen | None:
         """What writes the ledger, once there is one."""
@@ -116,6 +131,8 @@ class Book:
                 self._tell_spent(path, self._writer.chain)
             except (LedgerError, UnreadableError) as error:
                 raise PlanRefusedError("ledger", str(error)) from None
+        kept = settings.retention_ms
+        self._writer.keep(None if kept is None else timedelta(milliseconds=kept))
 
     def _tell_spent(self, path: Path, chain: str) -> None:
         if self._on_spent is not None:
@@ -166,7 +183,7 @@ class Book:
         began = trace is not None and trace.sent_bytes is not None
         if writer is None or (not began and self._settings() is None):
             return
-        if not began and writer.full and (call is None or attempt.reason == _FULL):
+        if not began and writer.full and (call is None or attempt.reason == LEDGER_FULL):
             writer.unrecorded(attempt.outcome)
             return
         inputs = self._read(call, trace) if call is not None and trace is not None and not began else None
@@ -186,13 +203,9 @@ async def _until(written: Awaitable[None]) -> None:
         with anyio.fail_after(PATIENCE):
             await written
     except TimeoutError:
-        raise _full() from None
+        raise ledger_full() from None
 
 
 async def _refused() -> None:
     await asyncio.sleep(0)
-    raise _full()
-
-
-def _full() -> RpcError:
-    return RpcError(OVERLOADED, "the ledger cannot be written fast enough", {"reason": _FULL})
+    raise ledger_full()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +54,8 @@ class Writer:
         """Open the ledger, which raises ``LedgerError``, and start."""
         self.failing: str | None = None
         self._say, self._now, self._window, self._capacity = say, now, window, capacity
-        self._file = LedgerFile(folder, now, keeping)
+        self._keeping, self._since = keeping or Keeping(), time.monotonic()
+        self._file = LedgerFile(folder, now, self._keeping)
         self._queue: deque[_Item] = deque()
         self._held = 0
         self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
@@ -77,11 +78,20 @@ class Writer:
         """Whether entries wait that a call should wait for, or be refused."""
         return self.waiting >= self._capacity
 
+    @property
+    def behind(self) -> float:
+        """Seconds since everything that was handed over was on the disk."""
+        return time.monotonic() - self._since if self.waiting else 0.0
+
+    def keep(self, retention: timedelta | None) -> None:
+        """Let go of entries that are older than this; ``None``: keep them for ever."""
+        self._keeping.retention = retention
+
     def put(self, entry: Entry) -> None:
         """Hand over one entry; those of calls that were let in are always taken."""
         self._queue.append((entry, None))
         if not self._wake.is_set():
-            self._wake.set()
+            self._stir()
 
     async def written(self, entry: Entry | None = None) -> None:
         """Hand over an entry, and wait until it and everything before it are on the disk."""
@@ -89,8 +99,13 @@ class Writer:
         done: asyncio.Future[None] = loop.create_future()
         self._queue.append((entry, (loop, done)))
         self._hurry.set()
-        self._wake.set()
+        self._stir()
         await done
+
+    def _stir(self) -> None:
+        if not self._held:
+            self._since = time.monotonic()
+        self._wake.set()
 
     def unrecorded(self, outcome: str) -> None:
         """A request ended like this while there was no room for its entry; a later entry says how many did."""

@@ -24,6 +24,7 @@ from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.listen import refused
 from meshplan.runtime.record import Say, say_to
 from meshplan.runtime.reload import Follower, prepared_by
 from meshplan.runtime.status import Desired, Status
@@ -40,6 +41,7 @@ from meshplan.runtime.upstream.pool import UpstreamPool, open_upstreams
 from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRefusal
 from meshplan.runtime.upstream.remote import kept_apart
 from meshplan.runtime.used import Used
+from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.plan import Transport
 
 DRAIN: Final = 35.0
@@ -212,13 +214,16 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):
-        status = Status(active, upstreams, desired, drift, issuers, counters)
+        status = Status(active, upstreams, desired, drift, issuers, counters, book)
         keeper = Keeper(setup, active, upstreams, status, drift, book, counters)
         members.append(keeper.members)
         if setup.snapshot is not None:
             plan = setup.snapshot.plan
-            book.prepare(plan)
-            counters.prepare(plan)
+            try:
+                book.prepare(plan)
+                counters.prepare(plan)
+            except PlanRefusedError as error:
+                raise refused(error) from None
             await upstreams.replace(plan.servers, plan.runtime.private_networks)
             active.swap(setup.snapshot)
             desired.digest, desired.seq = setup.snapshot.digest, setup.snapshot.seq

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any, Final
 
 import anyio
@@ -37,6 +38,14 @@ class Pages:
     def waiting(self) -> int:
         """See ``book.Pen``."""
         return len(self._waiting)
+
+    @property
+    def behind(self) -> float:
+        """See ``book.Pen``: the keeper knows."""
+        return 0.0
+
+    def keep(self, retention: timedelta | None) -> None:
+        """See ``book.Pen``: the keeper's book does."""
 
     @property
     def full(self) -> bool:

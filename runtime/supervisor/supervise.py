@@ -31,7 +31,7 @@ from meshplan.runtime import planfile
 from meshplan.runtime.admin.port import open_port
 from meshplan.runtime.app import Source, local_secret, read_plan, wanted_binding
 from meshplan.runtime.front.guard import Binding
-from meshplan.runtime.listen import INTERRUPTED, OK, USAGE, StartError, listen_on
+from meshplan.runtime.listen import INTERRUPTED, OK, USAGE, StartError, listen_on, told
 from meshplan.runtime.record import Lines, new_id
 from meshplan.runtime.seal import OWN_KEY
 from meshplan.runtime.snapshot import Snapshot
@@ -169,7 +169,7 @@ class _Supervisor:
 
     def run(self) -> int:
         if not self._start_keeper():
-            return INTERNAL
+            return os.waitstatus_to_exitcode(os.waitpid(self._keeper, 0)[1])
         while self._code is None:
             now = time.monotonic()
             for seat in self._seats:
@@ -303,7 +303,11 @@ def _be(work: Callable[[], Awaitable[int]]) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = anyio.run(work, backend_options={"use_uvloop": True})
     finally:
-        if sys.exc_info()[0] is not None:
+        error = sys.exc_info()[1]
+        said = None if error is None else told(error)
+        if said is not None:
+            code = said
+        elif error is not None:
             traceback.print_exc()
         sys.stderr.flush()
         os._exit(code)

@@ -72,7 +72,10 @@ class _Walk:
     def findings(self) -> Iterator[Finding]:
         yield from self._removal(self._chain.segments[0])
         for segment in self._chain.segments:
-            if (segment.start, segment.tie) != (self._seq, self._hash):
+            if segment.start > self._seq:
+                yield self._gap(segment.start + 1)
+                self._seq, self._hash = segment.start, segment.tie
+            elif (segment.start, segment.tie) != (self._seq, self._hash):
                 yield self._found(
                     "edited", segment.start + 1, f"`{segment.path.name}` does not continue what is before"
                 )
@@ -120,8 +123,7 @@ class _Walk:
         seq = stored.seq
         self._checked.entries += 1
         if seq != self._seq + 1:
-            span = f"{self._seq + 1}" if seq == self._seq + 2 else f"{self._seq + 1} to {seq - 1}"
-            yield self._found("gap", self._seq + 1, f"the entries {span} are missing")
+            yield self._gap(seq)
         elif link(self._hash, stored.line) != stored.hash:
             yield self._found("edited", seq, "the entry is not what was hashed, or is not in its place")
         if entry is None or entry.seq != seq:
@@ -138,6 +140,11 @@ class _Walk:
                 yield self._found("rewritten", seq, f"the head signed at {head.at} has another hash for this entry")
             else:
                 self._checked.proven = max(self._checked.proven, seq)
+
+    def _gap(self, seq: int) -> Finding:
+        """What is missing before an entry."""
+        span = f"{self._seq + 1}" if seq == self._seq + 2 else f"{self._seq + 1} to {seq - 1}"
+        return self._found("gap", self._seq + 1, f"the entries {span} are missing")
 
     def _pair(self, entry: Entry) -> Iterator[Finding]:
         """Each outcome ends an intent of its own, or none."""

@@ -90,7 +90,6 @@ def kept(**more):
 REFUSED = {
     "Plan.bindings": {"bindings": {"b": Binding.model_construct()}},
     "Plan.workflows": {"workflows": {"w": Workflow.model_construct()}},
-    "Ledger.retention_ms": kept(retention_ms=1),
     "Ledger.arguments": kept(arguments=("x",)),
     "Ledger.results": kept(results=("x",)),
     "StdioTransport.instances": {
