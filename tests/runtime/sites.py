@@ -122,6 +122,7 @@ async def site(
     tracer=None,
     port=0,
     sign_ins=None,
+    book=None,
 ):
     """Serve a bundle (or nothing at all) with these upstreams."""
     active, attempts = active or Active(), []
@@ -130,9 +131,16 @@ async def site(
     async with open_lot() as lot, anyio.create_task_group() as group:
         telemetry = Telemetry(active, tracer=tracer)
         invoker = Invoker(
-            active, upstreams, attempts.append, lot=lot, drift=drift, telemetry=telemetry, sign_ins=sign_ins
+            active,
+            upstreams,
+            attempts.append,
+            lot=lot,
+            drift=drift,
+            telemetry=telemetry,
+            ledger=book,
+            sign_ins=sign_ins,
         )
-        desk, status = Desk(active, invoker), Status(active, upstreams, Desired(), drift)
+        desk, status = Desk(active, invoker), Status(active, upstreams, Desired(), drift, book=book)
         front = HttpFront(desk, status, Binding("127.0.0.1", 0), local_secret, sign_ins=sign_ins)
         group.start_soon(desk.background.run)
         async with listening(front, port) as bound, httpx2.AsyncClient(timeout=20) as client:
