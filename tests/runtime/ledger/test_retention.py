@@ -107,7 +107,7 @@ def test_a_new_start_goes_on_in_the_newest_segment(days, capsys):
 def test_a_segment_that_somebody_took_out_is_found(days, capsys, tmp_path):
     one = days()
     one.attempt()
-    one.pass_days(20)
+    one.pass_days(21)
     one.close()
     whole = shutil.copytree(one.folder, tmp_path / "whole")
     oldest, second, *_, newest = files(one.folder)
