@@ -50,6 +50,11 @@ bench: .venv/test
 bench-search: .venv/test
 	$(BIN)/python bench/search.py
 
+# The same ten tasks by passthrough, search and code: round trips and tokens
+.PHONY: bench-strategies
+bench-strategies: .venv/test
+	$(BIN)/python bench/strategies.py
+
 bench-data: .venv/test
 	$(BIN)/python bench/data_path.py
 
