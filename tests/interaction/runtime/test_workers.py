@@ -378,3 +378,32 @@ async def test_a_port_that_is_taken_is_not_shared_with_whoever_has_it(plan):
         second = await anyio.run_process([*command, "--listen", f"127.0.0.1:{port}"], check=False)
     assert second.returncode == 64
     assert b"cannot listen on" in second.stderr
+
+
+async def test_a_server_without_state_may_have_an_instance_in_each_worker(tmp_path, log):
+    draft = Draft()
+    draft.server("shared", asking(log))
+    draft.server("own", asking(log).model_copy(update={"instances": "per_worker"}))
+    for name in ("shared", "own"):
+        draft.tool("dev", name, "seen", f"{name}_seen")
+    draft.key("ann", "user:ann")
+    draft.grant("all", "user:ann")
+    path = tmp_path / "plan.json"
+    path.write_text(pack(draft.bundle()))
+    async with four("--plan", path) as running:
+        ann = Caller(running)
+
+        async def children(name):
+            calls = [await ann.modern("tools/call", {"name": name, "arguments": {}}) for _ in range(40)]
+            return {call["result"]["pid"] for call in calls}
+
+        shared, own = await children("shared_seen"), await children("own_seen")
+        assert len(shared) == 1
+        assert 1 < len(own) <= 4
+        assert not shared & own
+        workers = await workers_of(running)
+        assert all(own & children_of(worker) for worker in workers if children_of(worker))
+        assert not any(shared & children_of(worker) for worker in workers)
+        running.process.terminate()
+        assert await running.process.wait() == 0
+        await ended(*own, *shared)
