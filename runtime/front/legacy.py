@@ -14,7 +14,7 @@ from meshplan.runtime.front import jsonrpc
 from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.rounds import complete
 from meshplan.runtime.front.session import Channel, Session
-from meshplan.runtime.front.subscriptions import Subscriptions
+from meshplan.runtime.front.subscriptions import Subscription, Subscriptions
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.results import server_info
 from meshplan.runtime.shapes import members, text
@@ -105,11 +105,15 @@ def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[
 
 async def _subscribe(desk: Desk, session: Session, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
     """Decided and recorded like a read, and held open until the session lets go of it."""
-    held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, session.update)
+    held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, desk.active, session.update)
     uri = text(params.get("uri")) or ""
 
     async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
-        await held.hold(uri, desk.outward(session.endpoint, server), upstream, upstream_uri, seconds)
+        outward = desk.outward(session.endpoint, server)
+        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again), seconds)
+
+    async def again() -> None:
+        await _subscribe(desk, session, caller, params)
 
     held_here = hold if "subscribe" in _resources(desk, session) else None
     call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=held_here)

@@ -12,7 +12,7 @@ from meshplan.runtime.call import Call, OnLimits, Result
 from meshplan.runtime.errors import RpcError, invalid
 from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
-from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
+from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscription, Subscriptions
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
@@ -112,7 +112,7 @@ def _holding(desk: Desk, watcher: Watcher) -> Generator[Subscriptions]:
     def tell(uri: str) -> None:
         watcher.tell(frozenset({uri}))
 
-    held = Subscriptions(desk.background, tell)
+    held = Subscriptions(desk.background, desk.active, tell)
     try:
         yield held
     finally:
@@ -127,17 +127,23 @@ async def _subscribe(desk: Desk, endpoint: str, caller: Caller, held: Subscripti
     """Subscribe to each resource, each decided and recorded; returns those that are."""
     done: list[str] = []
     for uri in dict.fromkeys(uris[:MAX_SUBSCRIPTIONS]):
-
-        async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float, uri: str = uri) -> None:
-            await held.hold(uri, desk.outward(endpoint, server), upstream, upstream_uri, seconds)
-
-        call = replace(_reading(endpoint, caller, uri), method=SUBSCRIBE, hold=hold)
         try:
-            await desk.invoker.invoke(call)
+            await _one(desk, endpoint, caller, held, uri)
         except RpcError:
             continue
         done.append(uri)
     return done
+
+
+async def _one(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, uri: str) -> None:
+    async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
+        outward = desk.outward(endpoint, server)
+        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again), seconds)
+
+    async def again() -> None:
+        await _one(desk, endpoint, caller, held, uri)
+
+    await desk.invoker.invoke(replace(_reading(endpoint, caller, uri), method=SUBSCRIBE, hold=hold))
 
 
 def _meta(request_id: RequestId) -> dict[str, Any]:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import anyio
 
+from meshplan.runtime.active import Active
 from meshplan.runtime.background import Background
 from meshplan.runtime.errors import OVERLOADED, RpcError
 from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamTimeout
+from meshplan.schemas.plan import Transport
 
 MAX_SUBSCRIPTIONS = 256
 """Resources that one client may be subscribed to at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What is wanted: the resource as the client and as its server know it.
+
+    ``outward`` gives the client's name of any upstream URI; ``again`` asks for the subscription anew, as the client did.
+    """
+
+    uri: str
+    server: str
+    upstream: Upstream
+    upstream_uri: str
+    outward: Callable[[str], str]
+    again: Callable[[], Awaitable[object]]
 
 
 class _Held:
@@ -26,32 +44,36 @@ class _Held:
 
 
 class Subscriptions:
-    """Holds subscriptions by the URI that the client knows; ``tell`` gets the URI of what changed, as the client knows it."""
+    """Holds subscriptions by the URI that the client knows; ``tell`` gets the URI of what changed, as the client knows it.
 
-    def __init__(self, background: Background, tell: Callable[[str], None]) -> None:
-        self._background, self._tell = background, tell
+    When a plan gives a server another transport, what was subscribed to there is asked for, and so decided, again.
+    """
+
+    def __init__(self, background: Background, active: Active, tell: Callable[[str], None]) -> None:
+        self._background, self._active, self._tell = background, active, tell
         self._held: dict[str, _Held] = {}
+        self._over = False
 
     def __contains__(self, uri: str) -> bool:
         return uri in self._held
 
-    async def hold(
-        self, uri: str, outward: Callable[[str], str], upstream: Upstream, upstream_uri: str, seconds: float
-    ) -> None:
-        """Subscribe, once; returns when the upstream has agreed, and raises ``UpstreamFailure`` where it does not.
-
-        ``outward`` gives the client's name of an upstream URI.
-        """
-        if uri in self._held:
+    async def hold(self, wanted: Subscription, seconds: float) -> None:
+        """Subscribe, once; returns when the upstream has agreed, and raises ``UpstreamFailure`` where it does not."""
+        uri = wanted.uri
+        if uri in self._held or self._over:
             return
         if len(self._held) >= MAX_SUBSCRIPTIONS:
             raise RpcError(OVERLOADED, f"more than {MAX_SUBSCRIPTIONS} subscriptions at once", {"reason": "overloaded"})
         held = self._held[uri] = _Held()
+        transport = self._transport(wanted.server)
 
-        def on_update(changed: str) -> None:
-            self._tell(uri if changed == upstream_uri else outward(changed))
+        async def keep() -> None:
+            if await self._keep(wanted, held, transport) and not self._over:
+                with suppress(RpcError):
+                    await wanted.again()
+                self._tell(uri)
 
-        self._background.start(partial(self._keep, uri, held, upstream, upstream_uri, on_update))
+        self._background.start(keep)
         try:
             with anyio.move_on_after(seconds):
                 await held.settled.wait()
@@ -63,20 +85,38 @@ class Subscriptions:
         if not held.settled.is_set():
             raise UpstreamTimeout(f"no answer to the subscription within {seconds:g} s")
 
-    async def _keep(
-        self, uri: str, held: _Held, upstream: Upstream, upstream_uri: str, on_update: Callable[[str], None]
-    ) -> None:
+    async def _keep(self, wanted: Subscription, held: _Held, transport: Transport | None) -> bool:
+        """Hold the subscription until it is let go of; whether it ended because the server has another transport now."""
+
+        def on_update(changed: str) -> None:
+            self._tell(wanted.uri if changed == wanted.upstream_uri else wanted.outward(changed))
+
+        moved = False
         try:
             with held.scope:
-                async with upstream.subscribe(upstream_uri, on_update):
+                async with wanted.upstream.subscribe(wanted.upstream_uri, on_update):
                     held.settled.set()
-                    await anyio.sleep_forever()
+                    await self._moved(wanted.server, transport)
+                    moved = True
         except UpstreamFailure as failure:
             held.failure = failure
         finally:
             held.settled.set()
-            if self._held.get(uri) is held:
-                del self._held[uri]
+            if self._held.get(wanted.uri) is held:
+                del self._held[wanted.uri]
+        return moved
+
+    async def _moved(self, server: str, transport: Transport | None) -> None:
+        while True:
+            swapped = self._active.swapped
+            if self._transport(server) != transport:
+                return
+            await swapped.wait()
+
+    def _transport(self, server: str) -> Transport | None:
+        snapshot = self._active.snapshot
+        found = snapshot.plan.servers.get(server) if snapshot else None
+        return None if found is None else found.transport
 
     def let_go(self, uri: str) -> None:
         """Unsubscribe; nothing happens where there is no subscription."""
@@ -85,6 +125,7 @@ class Subscriptions:
             held.scope.cancel()
 
     def end(self) -> None:
-        """Let go of everything."""
+        """Let go of everything, for good."""
+        self._over = True
         for uri in tuple(self._held):
             self.let_go(uri)

@@ -4,7 +4,7 @@ import json
 
 import anyio
 import pytest
-from plans import FakeUpstreams, simple
+from plans import FakeUpstreams, echo, simple
 from sites import bearer, events, request, site
 
 from meshplan.runtime.snapshot import Snapshot
@@ -135,3 +135,71 @@ async def test_a_client_that_was_away_hears_that_the_lists_may_have_changed():
         again = await found.client.get(found.url(), headers=headers)
     told = [message["method"] for message in events(again.text.replace("data:\n", ""))]
     assert told == ["notifications/resources/list_changed", "notifications/tools/list_changed"]
+
+
+def elsewhere():
+    """The same mesh, whose server has another transport."""
+    draft = draft_with_resources()
+    server = draft.servers["notes"]
+    moved = server.transport.model_copy(update={"url": "http://127.0.0.1:2/mcp"})
+    draft.servers["notes"] = server.model_copy(update={"transport": moved})
+    return draft
+
+
+async def test_a_server_that_moved_is_subscribed_to_anew_and_the_client_reads_again():
+    upstreams = FakeUpstreams()
+    async with site(draft_with_resources().bundle(), upstreams) as found:
+        session = await found.session()
+        await found.legacy(subscribe("shown://1"), session=session)
+        body, headers = found.modern_parts(
+            "subscriptions/listen", {"notifications": {"resourceSubscriptions": ["shown://1"]}}
+        )
+        before = upstreams.get("notes")
+        async with (
+            found.client.stream("POST", found.url(), json=body, headers=headers) as modern,
+            found.client.stream(
+                "GET", found.url(), headers={"accept": "text/event-stream", "mcp-session-id": session, **bearer("ann")}
+            ) as own,
+        ):
+            lines = [lines_of(modern), lines_of(own)]
+            with anyio.fail_after(5):
+                await anext(lines[0])
+                after = upstreams.serve("notes", echo)
+                found.active.swap(Snapshot(elsewhere().bundle()))
+                told = [await anext(each) for each in lines]
+                after.update(URI)
+                told += [await anext(each) for each in lines]
+            held = (len(before.subscribers[URI]), len(after.subscribers[URI]))
+            found.active.close()
+        await eventually(lambda: len(after.subscribers[URI]) == 1)
+    assert [message["params"]["uri"] for message in told] == ["shown://1"] * 4
+    assert held == (0, 2)
+    assert [attempt.method for attempt in found.attempts].count("resources/subscribe") == 4
+
+
+async def test_a_plan_that_leaves_the_transport_alone_asks_for_nothing_again():
+    upstreams = FakeUpstreams()
+    async with site(draft_with_resources().bundle(), upstreams) as found:
+        session = await found.session()
+        await found.legacy(subscribe("shown://1"), session=session)
+        draft = draft_with_resources()
+        draft.tool("dev", "notes", "another")
+        found.active.swap(Snapshot(draft.bundle()))
+        await anyio.wait_all_tasks_blocked()
+        assert len(upstreams.get("notes").subscribers[URI]) == 1
+        assert len(found.attempts) == 1
+
+
+async def test_a_subscription_that_may_not_be_any_more_is_not_asked_for_at_the_new_place():
+    upstreams = FakeUpstreams()
+    async with site(draft_with_resources().bundle(), upstreams) as found:
+        session = await found.session()
+        await found.legacy(subscribe("shown://1"), session=session)
+        before, after = upstreams.get("notes"), upstreams.serve("notes", echo)
+        draft = elsewhere()
+        draft.deny("all", *(key for key in draft.capabilities if key.endswith(URI)))
+        found.active.swap(Snapshot(draft.bundle()))
+        await eventually(lambda: not before.subscribers[URI])
+        await eventually(lambda: len(found.attempts) == 2)
+        assert found.attempts[-1].outcome == "denied"
+        assert not after.subscribers.get(URI)
