@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meshplan.compiler.files import sync_folder, write_atomically
 from meshplan.schemas import jsontext
-from meshplan.schemas.bundle import Bundle
+from meshplan.schemas.bundle import Bundle, PlanRefusedError, verify
 from meshplan.schemas.store import Pointer, log_path, object_path, pointer_path, read_pointer
 
 
@@ -33,6 +33,31 @@ def current(store: Path, channel: str) -> Pointer | None:
         return read_pointer((store / pointer_path(channel)).read_bytes())
     except FileNotFoundError:
         return None
+
+
+def published(store: Path, digest: str) -> Bundle | None:
+    """The plan with a digest that any channel of a store ever pointed at; raises ``PlanRefusedError`` for a damaged one."""
+    for log in sorted((store / "channels").glob("*.log.jsonl")):
+        for line in log.read_bytes().splitlines():
+            if digest.encode() in line and (pointer := read_pointer(line)).plan == digest:
+                return bundle_at(store, pointer)
+    return None
+
+
+def bundle_at(store: Path, pointer: Pointer) -> Bundle:
+    """The plan that a pointer names, with its source map; raises ``PlanRefusedError``."""
+    places = _object(store, pointer.source_map)
+    if jsontext.digest(places) != pointer.source_map:
+        raise PlanRefusedError("digest", "the source map's bytes do not match its digest")
+    found: dict[str, list[str | int]] = jsontext.parse(places)
+    return verify(pointer.plan, _object(store, pointer.plan), lambda wanted: _object(store, wanted), found)
+
+
+def _object(store: Path, digest: str) -> str:
+    try:
+        return (store / object_path(digest)).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PlanRefusedError("incomplete", f"the store has no `{digest}`") from None
 
 
 def publish(store: Path, bundle: Bundle, *, channel: str, expect_seq: int | None = None) -> Published:

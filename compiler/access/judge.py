@@ -42,15 +42,26 @@ class Judge:
             for operation, made in binding.operations.items()
         }
 
-    def call(self, endpoint: str, principal: Principal, capability: str, arguments: Mapping[str, Any] | None) -> Ruling:
-        """Call or read a capability; ``arguments`` are the caller's, ``None`` asks whether any are allowed."""
+    def call(
+        self,
+        endpoint: str,
+        principal: Principal,
+        capability: str,
+        arguments: Mapping[str, Any] | None,
+        *,
+        as_sent: bool = False,
+    ) -> Ruling:
+        """Call or read a capability; ``arguments`` are the caller's, ``None`` asks whether any are allowed.
+
+        ``as_sent``: they are taken as what goes upstream.
+        """
         roles = self.decider.standing(principal, self.today)
         verdict = self.decider.decide(endpoint, principal, roles, capability)
         sent: Mapping[str, Any] | None = None
         if verdict.allowed and arguments is not None:
             judged = self.decider.conditional(endpoint, capability)
             try:
-                sent = self._sent(endpoint, capability, arguments, judged=judged)
+                sent = arguments if as_sent else self._sent(endpoint, capability, arguments, judged=judged)
             except ArgumentRefusedError as error:
                 return Ruling(allowed=False, code="invalid_arguments", rule=None, why=str(error))
             verdict = self.decider.decide(endpoint, principal, roles, capability, sent)

@@ -48,12 +48,16 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks for what; ``arguments`` are the caller's, ``None`` where it is asked whether any are allowed."""
+    """Who asks for what; ``arguments`` are the caller's, ``None`` where it is asked whether any are allowed.
+
+    ``as_sent``: they are those that go upstream, and no names and fixed values of the endpoint change them any more.
+    """
 
     endpoint: str
     capability: str
     caller: Caller
     arguments: Mapping[str, Any] | None = None
+    as_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,9 @@ class Explainer:
     def why(self, question: Question) -> Why:
         """Answer one question."""
         principal = question.caller.principal
-        ruling = self.judge.call(question.endpoint, principal, question.capability, question.arguments)
+        ruling = self.judge.call(
+            question.endpoint, principal, question.capability, question.arguments, as_sent=question.as_sent
+        )
         found = self.found(question, ruling)
         chains = [self._chain(question, ground, ruling) for ground in _telling(found, ruling)]
         name = shown_as(self.bundle.plan, question.endpoint, question.capability)

@@ -11,9 +11,10 @@ from meshplan.compiler.git import GitError, commit_reader
 from meshplan.compiler.pipeline import Compiled
 from meshplan.compiler.project import Project
 from meshplan.compiler.reader import FolderReader, Reader
+from meshplan.compiler.store import bundle_at, current
 from meshplan.compiler.variants import environments
-from meshplan.schemas.bundle import Bundle, PlanRefusedError, unpack, verify
-from meshplan.schemas.store import DEFAULT_CHANNEL, object_path, read_pointer
+from meshplan.schemas.bundle import Bundle, PlanRefusedError, unpack
+from meshplan.schemas.store import CHANNEL, DEFAULT_CHANNEL
 
 TREE = "."
 
@@ -65,28 +66,10 @@ def source(project: Project, name: str) -> Source:
 
 
 def _published(store: Path, channel: str) -> Bundle:
-    try:
-        pointer = read_pointer((store / f"channels/{channel}.json").read_bytes())
-        ir = (store / object_path(pointer.plan)).read_text()
-        places = (store / object_path(pointer.source_map)).read_text()
-    except FileNotFoundError as error:
-        raise PlanRefusedError("missing", f"the store has no `{Path(str(error.filename)).name}`") from None
-    return verify(pointer.plan, ir, lambda digest: _object(store, digest), _places(places, pointer.source_map))
-
-
-def _object(store: Path, digest: str) -> str:
-    try:
-        return (store / object_path(digest)).read_text()
-    except FileNotFoundError:
-        raise PlanRefusedError("incomplete", f"definition `{digest}` is missing") from None
-
-
-def _places(text: str, digest: str) -> dict[str, list[str | int]]:
-    from meshplan.schemas import jsontext
-
-    if jsontext.digest(text) != digest:
-        raise PlanRefusedError("digest", "the source map's bytes do not match its digest")
-    return jsontext.parse(text)
+    pointer = current(store, channel) if CHANNEL.match(channel) else None
+    if pointer is None:
+        raise PlanRefusedError("missing", f"the store has no `{channel}.json`")
+    return bundle_at(store, pointer)
 
 
 def compiled_side(project: Project, side: Source, environment: str | None) -> tuple[Compared | None, Compiled | None]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from meshplan.compiler.access.recorded import Decision, differs
 from meshplan.compiler.access.remedy import Edit
 from meshplan.compiler.access.whocan import Reachable
 from meshplan.compiler.access.why import Step, Why
@@ -15,9 +16,24 @@ from meshplan.compiler.render.access.text import path_text
 WHY, WHO_CAN = "mesh.dev/why/v1", "mesh.dev/who-can/v1"
 
 
-def render_why(answers: Sequence[tuple[Why, tuple[Edit, ...]]]) -> str:
-    """One answer for each endpoint."""
-    return _text({"format": WHY, "answers": [_why(why, edits) for why, edits in answers]})
+def render_why(answers: Sequence[tuple[Why, tuple[Edit, ...]]], recorded: tuple[Decision, str] | None = None) -> str:
+    """One answer for each endpoint; ``recorded`` is the decision that is explained, by the plan with this digest."""
+    said = {} if recorded is None else {"recorded": _recorded(*recorded, answers[0][0])}
+    return _text({"format": WHY, **said, "answers": [_why(why, edits) for why, edits in answers]})
+
+
+def _recorded(decision: Decision, plan: str, why: Why) -> dict[str, Any]:
+    return {
+        "decision": decision.id,
+        "at": decision.at,
+        "plan": decision.plan,
+        "explained_by": plan,
+        "outcome": decision.outcome,
+        "allowed": decision.allowed,
+        "code": decision.code,
+        "rule": decision.rule,
+        "differs": differs(decision, why.ruling),
+    }
 
 
 def _why(why: Why, edits: tuple[Edit, ...]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from meshplan.compiler.access.recorded import Decision, differs
 from meshplan.compiler.access.remedy import Edit
 from meshplan.compiler.access.whocan import Reachable
 from meshplan.compiler.access.why import Chain, Step, Why
@@ -18,9 +19,26 @@ MOST = 12
 """So many chains are shown; what is left is counted."""
 
 
-def render_why(answers: Sequence[tuple[Why, tuple[Edit, ...]]]) -> str:
-    """One part for each endpoint, a blank line between."""
-    return "\n".join("".join(visible(line).rstrip() + "\n" for line in _why(why, edits)) for why, edits in answers)
+def render_why(answers: Sequence[tuple[Why, tuple[Edit, ...]]], recorded: tuple[Decision, str] | None = None) -> str:
+    """One part for each endpoint, a blank line between; before them, the decision that is explained, by which plan."""
+    head = list(_recorded(*recorded, answers[0][0])) if recorded is not None else []
+    parts = [[*_why(why, edits)] for why, edits in answers]
+    return "\n".join(
+        "".join(visible(line).rstrip() + "\n" for line in part) for part in ([head] if head else []) + parts
+    )
+
+
+def _recorded(decision: Decision, plan: str, why: Why) -> Iterator[str]:
+    was = "allowed" if decision.allowed else f"refused ({decision.code})"
+    by = f" by rule `{decision.rule}`" if decision.rule is not None else ""
+    yield f"decision {decision.id} at {decision.at}: {was}{by}, outcome {decision.outcome}"
+    yield f"  by plan {decision.plan}"
+    if plan != decision.plan:
+        yield f"  that plan is not at hand; what follows is by {plan}"
+    if differs(decision, why.ruling):
+        now = "allows it" if why.ruling.allowed else f"refuses it ({why.ruling.code})"
+        rule = f" by rule `{why.ruling.rule}`" if why.ruling.rule is not None else ""
+        yield f"  it differs: this plan {now}{rule}"
 
 
 def _why(why: Why, edits: tuple[Edit, ...]) -> Iterator[str]:

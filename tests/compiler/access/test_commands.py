@@ -134,7 +134,7 @@ def test_programs_get_the_same(folder, capsys):
         (("why", "team:eng", "get_note", "--args", "[1]"), "--args wants an object"),
         (("why", "team:eng", "get_note", "--args", '{"a": 1, "a": 2}'), "--args is not JSON"),
         (("who-can", "notes.get_nite"), "did you mean `notes.get_note`?"),
-        (("why",), "Missing argument"),
+        (("why",), "say who calls what"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
