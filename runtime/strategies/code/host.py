@@ -203,9 +203,8 @@ class Run:
         except NotJsonError as error:
             message = f"the arguments of `{snapshot.function_name}` cannot be sent: {error}"
             return snapshot.resume({"exc_type": "TypeError", "message": message})
-        self._asked[snapshot.call_id] = (
-            f'{{"call":{snapshot.call_id},"name":{json.dumps(snapshot.function_name)},"sent":{sent}}}'
-        )
+        name = json.dumps(snapshot.function_name)
+        self._asked[snapshot.call_id] = f'{{"say":"call","call":{snapshot.call_id},"name":{name},"sent":{sent}}}'
         return snapshot.resume({"future": ...})
 
     def _wait(self, pending: list[int]) -> dict[int, Any]:
@@ -251,7 +250,7 @@ Failure = tuple[Kind, str, int | None]
 def _end(value: str | None, failure: Failure | None, logs: list[str]) -> bytes:
     told = None if failure is None else {"kind": failure[0], "message": failure[1], "line": failure[2]}
     rest = json.dumps({"error": told, "logs": "".join(logs)}, ensure_ascii=False)
-    return f'{{"end":{value or "null"},{rest[1:]}'.encode()
+    return f'{{"say":"end","value":{value or "null"},{rest[1:]}'.encode()
 
 
 _LIMITS: Final[tuple[tuple[str, Kind], ...]] = (
@@ -368,7 +367,7 @@ def main() -> int:
             session.feed_run(_WARM, external_lookup={"tool": _named("tool")})
             worker = session.worker_pid
         kept += _confine_after(worker)
-        wire.send(json.dumps({"ready": kept, "worker": worker}).encode())
+        wire.send(json.dumps({"say": "ready", "confined": kept, "worker": worker}).encode())
         try:
             while (message := wire.receive(None)) is not None:
                 if "run" in message:
@@ -382,5 +381,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except (OSError, monty.MontyError, StopIteration) as error:
-        Wire().send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
+        Wire().send(json.dumps({"say": "failed", "reason": f"{type(error).__name__}: {error}"}).encode())
         sys.exit(1)

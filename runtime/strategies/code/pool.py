@@ -12,14 +12,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.lowlevel import RunVar
 
-from meshplan.runtime import jsonbytes
 from meshplan.runtime.strategies.code.frames import Unframed, framed
+from meshplan.runtime.strategies.code.messages import Failed, Ready, Said, read
 
 MOST: Final = max(4, 2 * (os.cpu_count() or 1))
 """Programs that run at a time in one process of the runtime; most of a program's time goes to waiting for its calls."""
@@ -72,12 +72,12 @@ class Sandbox:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             raise SandboxGone from None
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Said:
         """The next thing that it says; raises ``SandboxGone``."""
         try:
             while (text := self._held.next()) is None:
                 self._held.feed(await self.hear.receive())
-            return jsonbytes.parse(text)
+            return read(text)
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, OSError, ValueError):
             raise SandboxGone from None
 
@@ -111,10 +111,10 @@ async def start() -> Sandbox:
     except BaseException:
         await sandbox.end()
         raise
-    if "failed" in ready:
+    if not isinstance(ready, Ready):
         await sandbox.end()
-        raise SandboxError(f"the sandbox does not start: {ready['failed']}")
-    sandbox.confined, sandbox.worker = tuple(ready["ready"]), ready["worker"]
+        raise SandboxError(f"the sandbox does not start{f': {ready.reason}' if isinstance(ready, Failed) else ''}")
+    sandbox.confined, sandbox.worker = ready.confined, ready.worker
     return sandbox
 
 

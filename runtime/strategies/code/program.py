@@ -9,13 +9,16 @@ from time import monotonic
 from typing import Any, Final
 
 import anyio
+import msgspec
 
 from meshplan.runtime import jsonbytes
 from meshplan.runtime.errors import RpcError
+from meshplan.runtime.strategies.code.messages import Asked, End, Problem
 from meshplan.runtime.strategies.code.pool import Sandbox, Sandboxes, SandboxGone
-from meshplan.runtime.strategies.code.values import CallFailed, failure_of
+from meshplan.runtime.strategies.code.values import CallFailed, Failure, failure_of
 from meshplan.schemas.plan import Code
 
+NOTHING: Final = msgspec.Raw(b"null")
 GRACE: Final = 0.1
 """Seconds after its wall clock until a program that does not end is killed."""
 AT_ONCE: Final = 32
@@ -36,9 +39,9 @@ class Made:
 
 @dataclass(slots=True)
 class Ending:
-    """How a program ended: its value, or the kind of failure with its message and line; and what it did until then."""
+    """How a program ended: its value (JSON), or the kind of failure with its message and line; and what it did until then."""
 
-    value: Any = None
+    value: msgspec.Raw = field(default_factory=lambda: NOTHING)
     kind: str | None = None
     message: str = ""
     line: int | None = None
@@ -60,10 +63,11 @@ class _Running:
         self._sandbox, self._bounds, self._ask = sandbox, bounds, ask
         self._turns = anyio.CapacityLimiter(AT_ONCE)
         self._ending = Ending()
-        self._stops: str | None = None
+        self._stops: Failure | None = None
+        self._until = anyio.CancelScope()
 
     async def run(self, code: str, names: Sequence[str]) -> Ending:
-        bounds, sandbox, wall = self._bounds, self._sandbox, self._bounds.wall_ms / 1000
+        bounds, sandbox = self._bounds, self._sandbox
         order: dict[str, Any] = {
             "run": code,
             "names": names,
@@ -74,74 +78,76 @@ class _Running:
             "logs": bounds.logs_bytes,
         }
         sandbox.resting = False
-        said: dict[str, Any] | None = None
-        with anyio.move_on_after(wall + GRACE):
+        end = End(NOTHING, Problem("wall", "", None), "")
+        self._until.deadline = anyio.current_time() + bounds.wall_ms / 1000 + GRACE
+        with self._until:
             try:
                 await sandbox.send(jsonbytes.encode(order))
-                said = await self._follow()
+                end = await self._follow()
             except SandboxGone:
-                said = {"error": {"kind": "crashed", "message": "the sandbox broke down", "line": None}}
-        self._end(said)
+                end.error = Problem("crashed", "the sandbox broke down", None)
+        self._take(end)
         return self._ending
 
-    async def _follow(self) -> dict[str, Any]:
+    async def _follow(self) -> End:
         """Make the calls that it asks for, until it says how it ended; what is still under way then is cancelled."""
         said = await self._sandbox.receive()
         async with anyio.create_task_group() as group:
-            while "end" not in said:
-                if len(self._ending.calls) >= self._bounds.calls:
-                    raise SandboxGone
-                made = Made(str(said["name"]))
+            while isinstance(said, Asked) and len(self._ending.calls) < self._bounds.calls:
+                made = Made(said.name)
                 self._ending.calls.append(made)
                 group.start_soon(self._call, said, made)
                 said = await self._sandbox.receive()
             group.cancel_scope.cancel()
+        if not isinstance(said, End):
+            raise SandboxGone
         return said
 
-    async def _call(self, said: Mapping[str, Any], made: Made) -> None:
+    async def _call(self, asked: Asked, made: Made) -> None:
         """Make one call in its turn, and say what came of it."""
         async with self._turns:
             began = monotonic()
-            answer = await self._answer(said, made)
+            answer = await self._answer(asked, made)
             made.seconds = monotonic() - began
         with suppress(SandboxGone):
             await self._sandbox.send(jsonbytes.encode(answer))
 
-    async def _answer(self, said: Mapping[str, Any], made: Made) -> dict[str, Any]:
-        positional, arguments = said["sent"]
-        call = said["call"]
-        if positional:
-            made.error = f"{made.function} takes its arguments by name"
-            return {"settle": call, "type": "TypeError", "error": made.error}
+    async def _answer(self, asked: Asked, made: Made) -> dict[str, Any]:
         try:
-            return {"settle": call, "value": await self._ask(made.function, arguments)}
-        except (RpcError, CallFailed) as error:
+            by_place, by_name = asked.arguments()
+            if by_place:
+                made.error = f"{made.function} takes its arguments by name"
+                return {"settle": asked.call, "type": "TypeError", "error": made.error}
+            return {"settle": asked.call, "value": await self._ask(made.function, by_name)}
+        except (RpcError, CallFailed, ValueError) as error:
             failed = failure_of(made.function, error)
         made.error = failed.message
         if failed.stops is None:
-            return {"settle": call, "type": failed.type, "error": failed.message}
-        self._stops = failed.stops
+            return {"settle": asked.call, "type": failed.type, "error": failed.message}
+        self._stops = self._stops or failed
+        self._until.deadline = min(self._until.deadline, anyio.current_time() + GRACE)
         return {"stop": failed.message}
 
-    def _end(self, said: Mapping[str, Any] | None) -> None:
-        ending = self._ending
-        said = said or {"error": {"kind": "wall", "message": "", "line": None}}
-        ending.value, ending.logs = said.get("end"), said.get("logs", "")
-        error = said.get("error")
-        if error is not None:
-            kind = error["kind"]
-            ending.kind = self._stops if kind == "stopped" else kind
-            ending.message, ending.line = self._words(kind, error["message"]), error["line"]
-        self._sandbox.resting = error is None or error["kind"] in _AT_REST
+    def _take(self, end: End) -> None:
+        ending, problem = self._ending, end.error
+        ending.value, ending.logs = end.value, end.logs
+        self._sandbox.resting = problem is None or problem.kind in _AT_REST
+        if problem is None:
+            return
+        ending.line = problem.line
+        if self._stops is not None:
+            ending.kind, ending.message = self._stops.stops, self._stops.message
+        else:
+            ending.kind, ending.message = problem.kind, self._words(problem)
 
-    def _words(self, kind: str, message: str) -> str:
-        match kind:
+    def _words(self, problem: Problem) -> str:
+        match problem.kind:
             case "wall":
                 return f"it took longer than {self._bounds.wall_ms / 1000:g} seconds"
             case "memory":
                 return f"it used more than {self._bounds.memory_bytes >> 20} MiB of memory"
             case _:
-                return message
+                return problem.message
 
 
 _AT_REST: Final = frozenset({"error", "syntax", "output", "calls", "stopped"})

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
+from meshplan.runtime import jsonbytes
 from meshplan.runtime.call import Result
 from meshplan.runtime.errors import invalid
 from meshplan.runtime.strategies.code import pool, program
@@ -82,7 +85,7 @@ class CodeStrategy:
             ending = await program.run(pool.current(), code, scope.names, self._bounds, ask)
         except pool.SandboxError as error:
             return tool_error("overloaded", str(error))
-        return _result(ending)
+        return _result(ending, legacy=inner.request.legacy)
 
     def _search(self, scope: _Scope, wanted: asked.Search) -> dict[str, Any]:
         candidates, unknown = scope.known, list[str]()
@@ -129,7 +132,7 @@ def _code(arguments: Mapping[str, Any]) -> str:
     return code
 
 
-def _result(ending: program.Ending) -> dict[str, Any]:
+def _result(ending: program.Ending, *, legacy: bool) -> bytes:
     """What came of a program: its value, what it printed, and which calls it made, also where it failed."""
     calls: list[dict[str, Any]] = []
     for made in ending.calls[: code_tools.MAX_CALLS_TOLD]:
@@ -140,6 +143,10 @@ def _result(ending: program.Ending) -> dict[str, Any]:
         told["callsNotListed"] = len(ending.calls) - len(calls)
     if ending.kind is not None:
         told["error"] = {"kind": ending.kind, "message": ending.message, "line": ending.line}
-    text = jsontext.dump(told)
-    answer: dict[str, Any] = {"content": [{"type": "text", "text": text}], "structuredContent": told}
-    return answer if ending.kind is None else {**answer, "isError": True}
+    text = jsonbytes.encode(told)
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": text.decode()}],
+        "structuredContent": msgspec.Raw(text),
+        "isError": ending.kind is not None,
+    }
+    return jsonbytes.encode(result if legacy else {**result, "resultType": "complete"})

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from meshplan.runtime import jsonbytes
 from meshplan.runtime.errors import NOT_READY, UNAUTHENTICATED, UPSTREAM_TIMEOUT, RefusedError, RpcError
 from meshplan.runtime.shapes import items, members, text
@@ -34,8 +36,8 @@ class Failure:
     stops: str | None = None
 
 
-def value_of(result: Mapping[str, Any], *, structured: bool, most: int) -> Any:
-    """The structured content of a ``CallToolResult`` that declares it, else its text, else its blocks.
+def value_of(result: Mapping[str, Any], *, structured: bool, most: int) -> msgspec.Raw:
+    """As JSON: the structured content of a ``CallToolResult`` that declares it, else its text, else its blocks.
 
     Raises ``CallFailed``, also where it is large for a program that has ``most`` bytes of memory.
     """
@@ -45,9 +47,10 @@ def value_of(result: Mapping[str, Any], *, structured: bool, most: int) -> Any:
         raise CallFailed("RuntimeError", _text(items(result.get("content"))) or "it failed and does not say why")
     declared = structured and "structuredContent" in result
     value = result["structuredContent"] if declared else _plain(items(result.get("content")))
-    if len(jsonbytes.encode(value)) > most // _PART:
+    text = jsonbytes.encode(value)
+    if len(text) > most // _PART:
         raise CallFailed("MemoryError", "its result is too large for a program of this memory")
-    return value
+    return msgspec.Raw(text)
 
 
 def _plain(blocks: list[Any]) -> Any:
@@ -61,11 +64,13 @@ def _text(blocks: list[Any]) -> str:
     return "\n".join(one for one in found if one is not None)
 
 
-def failure_of(function: str, error: RpcError | CallFailed) -> Failure:
+def failure_of(function: str, error: RpcError | CallFailed | ValueError) -> Failure:
     """What a failed call is to the program that made it."""
     message = f"{function}: {error}"[:MAX_MESSAGE]
     if isinstance(error, CallFailed):
         return Failure(error.type, message)
+    if isinstance(error, ValueError):
+        return Failure("ValueError", message)
     if code_of(error) == "budget_exceeded":
         return Failure("RuntimeError", message, "budget")
     if error.code in (UNAUTHENTICATED, NOT_READY):
