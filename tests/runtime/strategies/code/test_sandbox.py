@@ -81,12 +81,15 @@ async def test_a_spent_budget_ends_the_program_whatever_it_catches(sandboxes, re
 
 async def test_a_spent_budget_ends_what_never_looks(sandboxes):
     async def spend(function, arguments):
+        if function == "g":
+            return 1
+        await anyio.sleep(0.05)
         raise RpcError(-31008, "budget `team-month` is spent", {"reason": "over_budget"})
 
-    code = "import asyncio\nasync def spin():\n  await asyncio.sleep(0)\n  while True: pass\nawait asyncio.gather(f(), spin())"
+    code = "import asyncio\nasync def spin():\n  await g()\n  while True: pass\nawait asyncio.gather(f(), spin())"
     bounds = BOUNDS.model_copy(update={"wall_ms": 60_000})
     began = time.monotonic()
-    ending = await program.run(sandboxes, code, ("f",), bounds, spend)
+    ending = await program.run(sandboxes, code, ("f", "g"), bounds, spend)
     assert (ending.kind, ending.message) == ("budget", "f: budget `team-month` is spent")
     assert time.monotonic() - began < 30
 
