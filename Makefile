@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: bench-ledger crash up test check fix conformance bench fuzz oracle schemas docs clean bench-search bench-decide decisions
+.PHONY: bench-ledger crash up test check fix conformance bench fuzz oracle schemas docs clean bench-search bench-sandbox bench-decide decisions
 
 up: .venv/installed
 	$(BIN)/python examples/up.py
@@ -60,6 +60,9 @@ bench-data: .venv/test
 
 bench-decide: .venv/test
 	$(BIN)/python bench/decide.py
+
+bench-sandbox: .venv/test
+	$(BIN)/python bench/sandbox.py
 
 bench-ledger: .venv/test
 	$(BIN)/python bench/ledger.py

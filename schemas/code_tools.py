@@ -8,8 +8,8 @@ from typing import Any
 from meshplan.schemas import meta_tools
 from meshplan.schemas.stubs import inlined
 
-RUN = "run_code"
-NAMES = (meta_tools.SEARCH, meta_tools.DESCRIBE, RUN)
+RUN = meta_tools.RUN
+NAMES = meta_tools.CODE_NAMES
 """The names that the strategy `code` lists, in its order; the first two only where there is something to search for."""
 
 MAX_CODE = 65_536
