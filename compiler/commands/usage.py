@@ -7,15 +7,19 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.ledgers import folder_option, ledger_folder, moment
 from meshplan.compiler.project import Project
+from meshplan.compiler.spent import Stand, stands
+from meshplan.schemas.budgets import money
 from meshplan.schemas.ledger.usage import DIMENSIONS_ASKED, MEASURES, Usage
 
-_NANO = 1_000_000_000
+if TYPE_CHECKING:
+    from meshplan.schemas.ledger.book import Chain
 
 
 @click.command("usage")
@@ -25,10 +29,18 @@ _NANO = 1_000_000_000
 )
 @click.option("--since", metavar="TIME", default="30d", show_default=True, help="`24h`, `7d`, a date or a time")
 @click.option("--until", metavar="TIME", help="the end of the window, which is not in it; left out: now")
+@click.option("--budgets", is_flag=True, help="how the budgets stand now, instead")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.pass_obj
 def command(
-    project: Project, folder: Path | None, by: tuple[str, ...], since: str, until: str | None, form: str
+    project: Project,
+    folder: Path | None,
+    by: tuple[str, ...],
+    since: str,
+    until: str | None,
+    form: str,
+    *,
+    budgets: bool,
 ) -> int:
     """Calls, tokens, cost, bytes and durations of every attempt that ended in a window."""
     from meshplan.schemas.ledger.book import open_chains
@@ -43,6 +55,9 @@ def command(
     asked = _with_currency(by)
     try:
         with open_chains(found) as chains:
+            if budgets:
+                _show_budgets(_stands(project, chains, now), form)
+                return exits.OK
             used = usage(chains, asked, *window)
     except UnreadableError as error:
         click.echo(f"error: {error}", err=True)
@@ -92,10 +107,15 @@ def _text(used: Usage, _window: tuple[datetime, datetime]) -> None:
         tokens = measured["input_tokens"] + measured["output_tokens"]
         average = measured["total_us"] / measured["calls"] / 1000
         lines.append([*shown, str(measured["calls"]), str(tokens), money(measured["cost_nano"]), f"{average:.1f}"])
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
+    _table(lines, numbers=4)
+
+
+def _table(lines: list[list[str]], numbers: int) -> None:
+    """Columns, the last ones of numbers; the first line is the header."""
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     for line in lines:
         cells = [
-            cell.ljust(width) if place < len(header) - 4 else cell.rjust(width)
+            cell.ljust(width) if place < len(line) - numbers else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
@@ -110,8 +130,37 @@ def _shown(part: str | int | None) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def money(nano: int) -> str:
-    """Billionths as a decimal number, exactly."""
-    whole, rest = divmod(abs(nano), _NANO)
-    sign = "-" if nano < 0 else ""
-    return f"{sign}{whole}.{f'{rest:09d}'.rstrip('0').ljust(2, '0')}"
+def _stands(project: Project, chains: list[Chain], now: datetime) -> list[Stand]:
+    """By the limits of the mesh, if it compiles."""
+    from meshplan.schemas.ledger.spent import by_chain, counting, together
+
+    compiled = project.compile()
+    bundle = compiled.bundle or compiled.held
+    if bundle is None:
+        click.echo("the mesh does not compile, so limits are not shown", err=True)
+    sums = together(by_chain(chains, now).values())
+    return stands({} if bundle is None else bundle.plan.budgets, counting(sums, now.timestamp()))
+
+
+def _show_budgets(rows: list[Stand], form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps({"v": 1, "budgets": [row.data() for row in rows]}))
+        return
+    header = ["budget", "scope", "window", "unit", "used", "limit", "percent"]
+    lines = [
+        [
+            row.budget,
+            row.scope or "",
+            row.window,
+            row.unit,
+            row.amount(row.used),
+            "" if row.limit is None else row.amount(row.limit),
+            str(row.percent or 0),
+        ]
+        for row in rows
+    ]
+    if form == "csv":
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerows([header, *([_plain(cell) for cell in line] for line in lines)])
+        return
+    _table([header, *([_shown(cell or None) for cell in line] for line in lines)], numbers=3)
