@@ -67,6 +67,10 @@ bench-sandbox: .venv/test
 bench-ledger: .venv/test
 	$(BIN)/python bench/ledger.py
 
+.PHONY: bench-budgets
+bench-budgets: .venv/test
+	$(BIN)/python bench/budgets.py
+
 .PHONY: bench-telemetry
 bench-telemetry: .venv/test
 	$(BIN)/python bench/telemetry.py

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,7 +16,7 @@ from meshplan.runtime.budget.port import Standing
 from meshplan.runtime.budget.tariff import Item
 from meshplan.runtime.call import Result
 from meshplan.runtime.shapes import members
-from meshplan.schemas.budgets import money, unit_of
+from meshplan.schemas.budgets import money
 from meshplan.schemas.windows import LENGTHS
 
 META_KEY: Final = "meshplan/budgets"
@@ -27,7 +27,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY: Final = _encode(META_KEY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limits:
     """How the counters of one call stand; of several of one budget, the one with the least left is told."""
 
@@ -46,26 +46,14 @@ class Limits:
 
     def told(self, result: Result) -> Result:
         """The result with what is left in its ``_meta``; text stays text."""
-        said = [self._row(item, standing) for item, standing in self._tightest()]
+        said = b"[%b]" % b",".join([_row(item, standing) for item, standing in self._tightest()])
         if isinstance(result, bytes):
-            return _spliced(result, _encode(said))
-        return {**result, "_meta": {**(members(result.get("_meta")) or {}), META_KEY: said}}
-
-    def _row(self, item: Item, standing: Standing) -> dict[str, Any]:
-        budget, left = item.budget, _left(item, standing)
-        amounts: tuple[Any, Any] = (budget.amount, left)
-        if budget.unit == "money":
-            amounts = money(budget.amount), money(left)
-        return {
-            "budget": item.name,
-            "unit": unit_of(budget),
-            "window": budget.window,
-            "limit": amounts[0],
-            "remaining": amounts[1],
-            "resets": standing.resets,
-        }
+            return _spliced(result, said)
+        return {**result, "_meta": {**(members(result.get("_meta")) or {}), META_KEY: msgspec.json.decode(said)}}
 
     def _tightest(self) -> list[tuple[Item, Standing]]:
+        if len(self.items) == 1:
+            return [(self.items[0], self.standings[0])]
         found: dict[str, tuple[Item, Standing]] = {}
         for item, standing in zip(self.items, self.standings, strict=True):
             before = found.get(item.name)
@@ -83,6 +71,13 @@ def limits_of(items: Sequence[Item], bill: Bill) -> Limits:
             for standing, found, charge in zip(standings, bill.actual, bill.charges, strict=True)
         ]
     return Limits(items, standings)
+
+
+def _row(item: Item, standing: Standing) -> bytes:
+    left = _left(item, standing)
+    if item.budget.unit == "money":
+        return b'%b,"remaining":"%b","resets":%d}' % (item.shown, money(left).encode(), standing.resets)
+    return b'%b,"remaining":%d,"resets":%d}' % (item.shown, left, standing.resets)
 
 
 def _left(item: Item, standing: Standing) -> int:

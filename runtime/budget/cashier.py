@@ -67,7 +67,7 @@ class Cashier:
     def _bill(self, terms: Terms, tries: int) -> Bill:
         nano = None if terms.estimate_nano is None else terms.estimate_nano * tries
         currency = None if terms.price is None else terms.price.currency
-        return Bill([item.charge for item in terms.items], currency, nano, terms.capped)
+        return Bill(terms.charges, currency, nano, terms.capped)
 
     async def _reserve(self, terms: Terms, charges: Sequence[Charge], call: Call, trace: Trace) -> Granted:
         began = time.monotonic()
@@ -83,16 +83,10 @@ class Cashier:
             await anyio.sleep(pause)
 
     async def _asked(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
-        """What counters elsewhere add is known here, too, also when the caller leaves meanwhile."""
-        found: Granted | Exceeded | None = None
         try:
-            with anyio.CancelScope(shield=True):
-                found = await self._counters.reserve(decision, charges)
+            return await self._counters.reserve(decision, charges)
         except CountersUnavailableError as error:
             raise _unavailable(str(error)) from None
-        if found is None:
-            raise _unavailable("there was no answer")
-        return found
 
     def _note_overshoot(self, terms: Terms, bill: Bill, actual: Sequence[int]) -> None:
         over = {
@@ -123,6 +117,8 @@ class _Paying:
         """Say what it came to: nothing where nothing was sent, and the estimate where nobody knows."""
         trace, bill = self.trace, self.bill
         sent = 0 if trace.sent is None or (trace.sends == 1 and not trace.reached) else trace.sends
+        if sent and self.terms.plain:
+            return
         bill.cost_nano = self._cost(sent)
         actual = [self._amount(item, sent) for item in self.terms.items]
         if bill.granted is not None and actual != [charge.amount for charge in bill.charges]:

@@ -71,14 +71,14 @@ class Embedded:
         if self._made >= self._swept_after:
             self._sweep(now)
         found = [self._of(charge, now) for charge in charges]
-        over = tuple(
+        over = [
             place
-            for place, (charge, (held, _)) in enumerate(zip(charges, found, strict=True))
-            if charge.binding and held.total + charge.amount > charge.limit
-        )
+            for place, charge in enumerate(charges)
+            if charge.binding and found[place][0].total + charge.amount > charge.limit
+        ]
         if over:
             waits = tuple(_wait(charges[place], *found[place], now) for place in over)
-            return Exceeded(over, waits, self._standings(charges, found, now))
+            return Exceeded(tuple(over), waits, self._standings(charges, found, now))
         for charge, (held, current) in zip(charges, found, strict=True):
             held.add(current.start, charge.amount)
         return Granted(tuple([current.start for _, current in found]), self._standings(charges, found, now))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from meshplan.runtime.budget.port import Charge
-from meshplan.schemas.budgets import counters, is_cap, unit_of
+from meshplan.schemas.budgets import counters, is_cap, money, unit_of
 from meshplan.schemas.decide import Principal
 from meshplan.schemas.expr import Program, load
 from meshplan.schemas.plan import Plan
@@ -22,27 +24,34 @@ _CACHED: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One counter of one budget; ``unit_amount`` is what one try of the call is expected to add."""
+    """One counter of one budget; ``unit_amount`` is what one try of the call is expected to add.
+
+    ``shown`` is how what callers are told of it begins, as JSON.
+    """
 
     name: str
     budget: Budget
     charge: Charge
     unit_amount: int
+    shown: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one call is charged. ``estimate_nano`` is for one try; ``capped`` says whether a crash must not forget it.
+    """What one call is charged: ``charges`` are those of ``items``. ``estimate_nano`` is for one try.
 
-    ``metered``: it takes the answer to know the cost.
+    ``capped``: a crash must not forget it; ``metered``: it takes the answer to know the cost; ``plain``: calls are all
+    that is counted.
     """
 
     price: Price | None
     usage: Program | None
     items: tuple[Item, ...]
+    charges: tuple[Charge, ...]
     estimate_nano: int | None
     capped: bool
     metered: bool
+    plain: bool
 
 
 class Tariff:
@@ -84,7 +93,7 @@ class Tariff:
                 charge = Charge(
                     counter.text(), budget.window, budget.zone, budget.amount, amount * times, binding=binding
                 )
-                item = Item(name, budget, charge, amount)
+                item = Item(name, budget, charge, amount, _shown(name, budget))
                 before = chosen.get(charge.counter)
                 chosen[charge.counter] = item if before is None else min(before, item, key=_strictness)
         if price is None and not chosen:
@@ -95,10 +104,18 @@ class Tariff:
             price,
             self._usage.get(capability) if tool else None,
             items,
+            tuple([item.charge for item in items]),
             None if price is None or price.currency is None else _money(price),
             capped=any(is_cap(item.budget) for item in items),
             metered=tool and (rated or any(item.budget.unit == "tokens" for item in items)),
+            plain=price is None and all(item.budget.unit == "calls" for item in items),
         )
+
+
+def _shown(name: str, budget: Budget) -> bytes:
+    limit = money(budget.amount) if budget.unit == "money" else budget.amount
+    told = {"budget": name, "unit": unit_of(budget), "window": budget.window, "limit": limit}
+    return msgspec.json.encode(told)[:-1]
 
 
 def _strictness(item: Item) -> tuple[bool, int]:

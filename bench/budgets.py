@@ -1,0 +1,112 @@
+"""`make bench-budgets`: CPU per call without and with prices and budgets, in one run; and reserving and settling alone."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime"))
+
+import anyio
+from plans import FakeUpstreams, budget, price, recorded, simple, spending
+
+from meshplan.runtime.active import Active
+from meshplan.runtime.budget.cashier import Cashier
+from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.port import Charge, Granted
+from meshplan.runtime.call import Call
+from meshplan.runtime.invoke import Invoker
+from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.principal import Caller
+from meshplan.runtime.snapshot import Snapshot
+from meshplan.schemas.spending import Rate
+
+CALLERS = 32
+PLENTY = 10**15
+TEXT = b'{"content":[{"type":"text","text":"%b"}],"resultType":"complete"}' % (b"some words of an answer " * 40)
+RATED = price(output=Rate(nano=1, per=1), max_nano=10)
+CASES = {
+    "none": ({}, None),
+    "a rate limit": ({"burst": budget(PLENTY, each="user", window="minute")}, None),
+    "three rate limits": (
+        {name: budget(PLENTY, each="user", window="minute", counted_as=name) for name in "abc"},
+        None,
+    ),
+    "a cap of money, fixed price": ({"month": budget(PLENTY, "money")}, price(5)),
+    "a cap of money, tokens counted": ({"month": budget(PLENTY, "money")}, RATED),
+}
+
+
+async def calls(folder: Path, count: int, case: str) -> float:
+    """Microseconds of CPU a call, all threads together, until everything is written."""
+    budgets, priced = CASES[case]
+    draft = simple()
+    bundle = spending(recorded(draft), budgets, dict.fromkeys(draft.capabilities, priced) if priced else {})
+    active, upstreams, counters = Active(), FakeUpstreams(), Embedded()
+
+    async def answer(_: object) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        return TEXT
+
+    upstreams.serve("notes", answer)
+    book = Book(folder, active, lambda *_: None)
+    book.prepare(bundle.plan)
+    active.swap(Snapshot(bundle))
+    invoker = Invoker(active, upstreams, lambda _: None, ledger=book, cashier=Cashier(counters))
+    key = hashlib.sha256(b"secret-ann").hexdigest()
+    caller = Caller(key, active.snapshot.keyring.principal(key, active.now))
+
+    async def some(number: int) -> None:
+        for _ in range(number):
+            call = Call(endpoint="dev", caller=caller, era="modern", method="tools/call", params={"name": "get_note"})
+            await invoker.invoke(call)
+
+    began = time.process_time()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(CALLERS):
+            tasks.start_soon(some, count // CALLERS)
+    await anyio.to_thread.run_sync(book.close)
+    return (time.process_time() - began) / count * 1e6
+
+
+def counting(count: int, charges: int) -> float:
+    """Microseconds of CPU for a reservation of so many charges, and its settling."""
+    counters = Embedded()
+    wanted = [
+        Charge(f"b{number} usd month UTC *", "month", "UTC", PLENTY, 5, binding=True) for number in range(charges)
+    ]
+    actual = [4] * charges
+    began = time.process_time()
+    for number in range(count):
+        found = counters.reserve_now(str(number), wanted)
+        if isinstance(found, Granted):
+            counters.settle_now(str(number), wanted, found, actual)
+    return (time.process_time() - began) / count * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=3200)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    for charges in (1, 3):
+        print(f"reserve and settle, {charges} budgets: {counting(50_000, charges):.1f} us CPU")
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(asked.rounds):
+            for place, case in enumerate(CASES):
+                cost = anyio.run(calls, Path(folder) / f"{number}-{place}", asked.calls, case)
+                found.setdefault(case, []).append(cost)
+    plain = statistics.median(found["none"])
+    for case, costs in found.items():
+        cost = statistics.median(costs)
+        print(f"{case:32} {cost:7.1f} us CPU a call   x{cost / plain:.2f}   +{cost - plain:.1f} us")
+
+
+if __name__ == "__main__":
+    main()
