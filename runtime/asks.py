@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from meshplan.runtime.shapes import members
+from meshplan.runtime.shapes import items, members
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Asks the client (method, params); raises ``RpcError``."""
@@ -33,6 +33,18 @@ def answerable(declared: Mapping[str, Any], method: str, params: Mapping[str, An
             return "roots" in declared
         case _:
             return False
+
+
+def links_in(data: Any) -> dict[str, dict[str, Any]]:
+    """The questions in the data of a URL elicitation required error (MCP 2025-11-25); none where it is anything else."""
+    given = items((members(data) or {}).get("elicitations"))
+    found = [members(one) or {} for one in given]
+    if not all(one.get("mode") == "url" and isinstance(one.get("url"), str) for one in found):
+        return {}
+    return {
+        f"q{number}": {"method": "elicitation/create", "params": question_params(one, legacy=False)}
+        for number, one in enumerate(found, 1)
+    }
 
 
 def question_params(params: Mapping[str, Any], *, legacy: bool) -> dict[str, Any]:

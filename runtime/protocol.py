@@ -92,7 +92,7 @@ def _lacking(meta: Mapping[str, Any] | None) -> str:
 
 
 def _check_headers(headers: Mapping[str, str], version: Any, method: str, params: Mapping[str, Any]) -> None:
-    if headers.get(MCP_PROTOCOL_VERSION_HEADER) != version:
+    if version is None or headers.get(MCP_PROTOCOL_VERSION_HEADER) != version:
         raise _mismatch(MCP_PROTOCOL_VERSION_HEADER)
     if headers.get(MCP_METHOD_HEADER) != method:
         raise _mismatch(MCP_METHOD_HEADER)

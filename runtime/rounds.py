@@ -10,9 +10,9 @@ from typing import Any, Final
 import anyio
 
 from meshplan.runtime import passed
-from meshplan.runtime.asks import answerable, question_params, relayed_capabilities
+from meshplan.runtime.asks import answerable, links_in, question_params, relayed_capabilities
 from meshplan.runtime.call import Call
-from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, URL_ELICITATION_REQUIRED, RpcError
 from meshplan.runtime.parked import ParkedError, Questions, Waiting
 from meshplan.runtime.record import new_id
 from meshplan.runtime.seal import BrokenSealError, Sealer
@@ -64,6 +64,18 @@ class Rounds:
         self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest, upstream: Upstream
     ) -> dict[str, Any] | bytes:
         """The server's result, or one that asks the client for input; raises ``UpstreamFailure`` and ``RpcError``."""
+        try:
+            return await self._sent(view, call, target, trace, request, upstream)
+        except UpstreamRefusal as refusal:
+            if refusal.code != URL_ELICITATION_REQUIRED or not (links := _links(call, refusal)):
+                raise
+        # A retry is the same call anew: the server learns by other ways that the user was there.
+        state = await self._sealed(view, call, target, trace)
+        return {"resultType": "input_required", "inputRequests": links, _STATE: state}
+
+    async def _sent(
+        self, view: View, call: Call, target: Target, trace: Trace, request: UpstreamRequest, upstream: Upstream
+    ) -> dict[str, Any] | bytes:
         per_client = view.snapshot.plan.servers[target.server].sessions == "per_client"
         if not per_client and _STATE not in call.params:
             result = await upstream.forward(request)
@@ -79,7 +91,11 @@ class Rounds:
             trace.call = state.call
             if state.parked is not None:
                 return await self._resume(view, call, target, trace, state.parked)
-            request = replace(request, params={**request.params, _STATE: state.upstream})
+            if state.upstream is not None:
+                request = replace(request, params={**request.params, _STATE: state.upstream})
+            else:
+                plain = {name: value for name, value in request.params.items() if name not in (_ANSWERS, _STATE)}
+                request = replace(request, params=plain)
         result = await (self._ask_through(call, target, request, upstream) if per_client else upstream.request(request))
         if isinstance(result, Questions):
             return await self._asked(view, call, target, trace, result)
@@ -203,6 +219,13 @@ def _client(call: Call, declared: Mapping[str, Any]) -> Client:
 def _refuse_unanswerable(call: Call, method: str, params: Mapping[str, Any]) -> None:
     if not answerable(call.client_capabilities, method, params):
         raise UpstreamRefusal(METHOD_NOT_FOUND, "this client declares no capability for that request")
+
+
+def _links(call: Call, refusal: UpstreamRefusal) -> dict[str, dict[str, Any]]:
+    """What a client of 2026-07-28 is asked in place of an error that its revision has not got."""
+    found = {} if call.legacy else links_in(refusal.data)
+    can = all(answerable(call.client_capabilities, one["method"], one["params"]) for one in found.values())
+    return found if can else {}
 
 
 def _digest(target: Target) -> str:

@@ -3,17 +3,19 @@
 import json
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
-from plans import Draft
+from plans import Draft, FakeUpstreams
 from sites import ACCEPT, bearer, events, request, site
 
 from meshplan.runtime import parked
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.upstream import clients
 from meshplan.runtime.upstream.pool import open_upstreams
+from meshplan.runtime.upstream.port import UpstreamRefusal
 from meshplan.schemas.plan import StdioTransport
 
 ASKING = Path(__file__).parents[1] / "servers" / "asking.py"
@@ -353,3 +355,54 @@ async def test_a_modern_servers_state_is_sealed_for_both_eras(tmp_path, era):
         assert final["got"] == ["plain", {"a": {"roots": []}}]
         again = (await found.modern("tools/call", sent, capabilities=ALL)).json()
         assert again["error"]["message"] == "the request state was used before"
+
+
+LINK = {"mode": "url", "message": "Sign in", "url": "https://x.test/in", "elicitationId": "e1"}
+OPENS = {"elicitation": {"url": {}}}
+
+
+async def visited_first(requests, request):
+    """A server of 2025-11-25 that wants its user to visit a page before the call."""
+    await anyio.lowlevel.checkpoint()
+    requests.append(request.params)
+    if len(requests) == 1:
+        raise UpstreamRefusal(-32042, "visit first", {"elicitations": [LINK]})
+    return {"content": [], "resultType": "complete"}
+
+
+@asynccontextmanager
+async def linking():
+    requests, upstreams = [], FakeUpstreams()
+    upstreams.serve("s", partial(visited_first, requests))
+    async with site(draft(sessions="shared").bundle(), upstreams) as found:
+        yield found, requests
+
+
+async def test_a_link_that_an_older_server_wants_opened_is_a_round_for_a_modern_client():
+    async with linking() as (found, requests):
+        first = (await ask(found, capabilities=OPENS))["result"]
+        other = await ask(found, FORM, capabilities=OPENS, **retry(first, link={"action": "accept"}))
+        done = (await ask(found, capabilities=OPENS, **retry(first, link={"action": "accept"})))["result"]
+        again = await ask(found, capabilities=OPENS, **retry(first, link={"action": "accept"}))
+    [asked] = first["inputRequests"].values()
+    shown = {name: value for name, value in LINK.items() if name != "elicitationId"}
+    assert (first["resultType"], asked) == ("input_required", {"method": "elicitation/create", "params": shown})
+    assert done["resultType"] == "complete"
+    assert requests == [{"name": "ask", "arguments": {"asks": []}}] * 2
+    assert [refused["error"]["data"]["reason"] for refused in (other, again)] == ["request_state"] * 2
+    outcomes = [attempt.outcome for attempt in found.attempts]
+    assert (outcomes[0], outcomes[2]) == ("input_required", "ok")
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"elicitation": {}}])
+async def test_a_modern_client_that_opens_no_links_gets_the_servers_own_error(capabilities):
+    async with linking() as (found, _):
+        refused = (await ask(found, capabilities=capabilities))["error"]
+    assert refused == {"code": -32042, "message": "visit first", "data": {"elicitations": [LINK]}}
+
+
+async def test_a_client_with_a_session_gets_the_servers_own_error():
+    async with linking() as (found, _):
+        session = await found.session(capabilities=OPENS)
+        answer = await found.legacy(request("tools/call", {"name": "ask", "arguments": {"asks": []}}), session=session)
+    assert answer.json()["error"]["data"] == {"elicitations": [LINK]}
