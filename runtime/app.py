@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from meshplan.runtime import planfile
 from meshplan.runtime.active import Active, Upstreams
-from meshplan.runtime.admin.front import AdminFront
+from meshplan.runtime.admin.office import administer
 from meshplan.runtime.admin.port import AdminPort
 from meshplan.runtime.budget.cashier import Cashier
 from meshplan.runtime.budget.counting import Counting
@@ -183,10 +183,8 @@ async def serve(
             sign_ins.origin = binding.origin if binding.loopback else None
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)
-            pages = AdminFront(parts.active, status, admin, gathered)
             async with keep_fresh(issuers, parts.active), anyio.create_task_group() as group:
-                group.start_soon(admin.serve, pages, parts.active)
-                group.start_soon(gathered.run)
+                group.start_soon(administer, admin, parts.active, status, gathered, parts.book.folder)
                 line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
                 code = await serve_http(front, listener, parts.active, partial(announce, line))
                 group.cancel_scope.cancel()
@@ -226,7 +224,7 @@ def announcement(binding: Binding, snapshot: Snapshot | None, *, local: bool, ad
     base = binding.origin
     where = ", ".join(f"{base}{ENDPOINTS}{name}" for name in sorted(snapshot.endpoints)) if snapshot else base
     notes = ("" if snapshot else " (no plan yet)") + (f"; local secret in {LOCAL_FILE}" if local else "")
-    notes += f"; status at {admin.origin}/status" if admin else ""
+    notes += f"; console at {admin.origin}/console" if admin else ""
     return f"serving {where}{notes}"
 
 

@@ -36,13 +36,16 @@ class AdminPort:
         """Where it really listens, once it does."""
         return None if self._bound is None else self._bound[2]
 
-    async def serve(self, app: App, active: Active) -> None:
-        """Serve from the first plan on that has such a listener, until cancelled."""
+    async def opened(self, active: Active) -> socket.socket:
+        """The listening socket, once there is a plan that has one."""
         while self._bound is None:
             await active.swapped.wait()
-        server = HttpServer(app)
+        return self._bound[1]
+
+    async def serve(self, app: App, listener: socket.socket) -> None:
+        """Serve until cancelled."""
         try:
-            await server.serve(self._bound[1], _quiet, DRAIN)
+            await HttpServer(app).serve(listener, _quiet, DRAIN)
         finally:
             self.close()
 

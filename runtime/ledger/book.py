@@ -112,6 +112,10 @@ class Book:
             return None
         return {"failing": pen.failing, "waiting": pen.waiting, "behind": round(pen.behind, 3), "full": pen.full}
 
+    def folder(self) -> Path | None:
+        """Where the ledger is, once there is one."""
+        return self._path
+
     @property
     def pen(self) -> Pen | None:
         """What writes the ledger, once there is one."""

@@ -18,7 +18,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from meshplan.runtime.active import Active
-from meshplan.runtime.admin.front import AdminFront
+from meshplan.runtime.admin.office import administer
 from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.drift import DriftWatch, Seen
@@ -233,8 +233,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         tasks.start_soon(drift.run, upstreams)
         tasks.start_soon(counters.run)
         tasks.start_soon(keeper.till.background.run)
-        tasks.start_soon(setup.admin.serve, AdminFront(active, keeper, setup.admin, keeper.gathered), active)
-        tasks.start_soon(keeper.gathered.run)
+        tasks.start_soon(administer, setup.admin, active, keeper, keeper.gathered, book.folder)
         yield keeper
         tasks.cancel_scope.cancel()
 

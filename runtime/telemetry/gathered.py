@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
@@ -21,6 +21,13 @@ KEPT: Final = 500
 """Calls that are remembered after their end."""
 
 
+class Sample(NamedTuple):
+    """How many calls of each endpoint had ended at a time: neither refused nor failed, refused, failed."""
+
+    at: float
+    counts: dict[str, list[int]]
+
+
 class Gathered:
     """Adds up; ``own`` is this process's part, asked whenever somebody looks."""
 
@@ -28,7 +35,7 @@ class Gathered:
         self._own, self._now = own, now
         self.meter = Meter()
         self.recent: deque[Row] = deque(maxlen=KEPT)
-        self.samples: deque[tuple[float, int, int, int]] = deque([(now(), 0, 0, 0)], maxlen=SAMPLES)
+        self.samples: deque[Sample] = deque([Sample(now(), {})], maxlen=SAMPLES)
         self._parts: dict[object, dict[str, Any]] = {}
 
     def take(self, source: object, part: dict[str, Any]) -> None:
@@ -61,12 +68,11 @@ class Gathered:
         return found
 
     def sample(self) -> None:
-        """Remember how many had ended by now: (time, all, refused, failed)."""
-        counts = self.look().meter.by("outcome")
-        total = sum(series.count for series in counts.values())
-        refused = sum(series.count for (outcome,), series in counts.items() if outcome in REFUSED)
-        failed = sum(series.count for (outcome,), series in counts.items() if outcome in FAILED)
-        self.samples.append((self._now(), total, refused, failed))
+        """Remember how many had ended by now."""
+        counts: dict[str, list[int]] = {}
+        for (endpoint, outcome), series in self.look().meter.by("endpoint", "outcome").items():
+            counts.setdefault(endpoint, [0, 0, 0])[kind_of(outcome)] += series.count
+        self.samples.append(Sample(self._now(), counts))
 
     async def run(self) -> None:
         """Take samples until cancelled."""
@@ -81,3 +87,8 @@ REFUSED: Final = frozenset(
     {"denied", "unauthenticated", "invalid", "rate_limited", "over_budget", "quarantined", "overloaded"}
 )
 """Outcomes of what the mesh itself refused."""
+
+
+def kind_of(outcome: object) -> int:
+    """0: as it should be, 1: refused by the mesh, 2: failed."""
+    return 1 if outcome in REFUSED else 2 if outcome in FAILED else 0

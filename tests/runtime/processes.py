@@ -25,7 +25,7 @@ def serving(*args, cwd=None, env=None):
                 lines.append(line)
                 if line.startswith("serving "):
                     base = "/".join(line.split()[1].split("/")[:3]).rstrip(",")
-                    admin = line.partition("; status at ")[2].strip().removesuffix("/status")
+                    admin = line.partition("; console at ")[2].strip().removesuffix("/console")
                     yield Running(process, base, admin, lines)
                     break
         finally:

@@ -1,0 +1,58 @@
+"""From what a page shows to its HTML: everything is escaped, and nothing in it runs or is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from meshplan.runtime.admin.console import plots, words
+from meshplan.runtime.admin.console.console import PAGES, REFRESH
+from meshplan.schemas.budgets import money
+
+_SHARED: Final[dict[str, Any]] = {
+    "pages": PAGES,
+    "refresh_seconds": REFRESH,
+    "width": plots.WIDTH,
+    "height": plots.HEIGHT,
+}
+TEMPLATES: Final = ("overview", "calls", "latency", "spend", "surfaces", "servers", "trace")
+_FOLDER: Final = "meshplan.runtime.admin.console"
+
+
+def _source(name: str) -> str:
+    return files(_FOLDER).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@lru_cache(1)
+def _environment() -> Environment:
+    found = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_source),
+        auto_reload=False,
+    )
+    found.filters.update({"seen": words.seen, "took": words.took, "number": words.number, "short": words.short})
+    found.filters["money"] = money
+    return found
+
+
+def load() -> None:
+    """Compile all templates."""
+    for name in TEMPLATES:
+        _environment().get_template(f"{name}.html.jinja")
+
+
+def page(name: str, view: dict[str, Any]) -> bytes:
+    """One page in UTF-8."""
+    return _environment().get_template(f"{name}.html.jinja").render({**_SHARED, "here": name, **view}).encode()
+
+
+@lru_cache(1)
+def style() -> bytes:
+    """The style sheet of all pages."""
+    return files(_FOLDER).joinpath("style.css").read_bytes()
