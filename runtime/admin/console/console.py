@@ -104,6 +104,7 @@ class Console:
         spent = {} if summary is None else {name: summary.spent(name, viewer) for name in DIMENSIONS}
         return {
             "budgets": report.get("budgets", {}) if viewer.endpoints is None else None,
+            "counters": report.get("counters"),
             "spent": spent,
             "until": None if summary is None else summary.until,
             "ledger_kept": self.ledgers.kept,

@@ -18,7 +18,7 @@ from meshplan.runtime.admin.console.console import PAGES, Console
 from meshplan.runtime.admin.console.plots import HEIGHT, WIDTH, Count, bars, histogram
 from meshplan.runtime.admin.console.summary import Ledgers
 from meshplan.runtime.admin.console.viewer import LOCAL, Viewer
-from meshplan.runtime.budget.embedded import Embedded
+from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.ledger.file import LedgerFile
 from meshplan.runtime.record import Attempt
 from meshplan.runtime.snapshot import Snapshot
@@ -118,7 +118,7 @@ def world(tmp_path, entries=(), draft=None):
     telemetry = Telemetry(active)
     upstreams = FakeUpstreams()
     upstreams.get("notes")
-    reports = Status(active, upstreams, Desired(), counters=Embedded())
+    reports = Status(active, upstreams, Desired(), counters=Counting(tmp_path))
     ledgers = Ledgers(lambda: folder if entries else None, lambda: NOW)
     if entries:
         ledgers._make(folder)
