@@ -12,6 +12,7 @@ class Guarded:
     def __init__(self, issuer):
         self.keys, self.issuer, self.url = jwt.PyJWKClient(f"{issuer}/jwks"), issuer, ""
         self.seen, self.bodies, self.refuse = [], [], 0
+        self.tools = [{"name": "get", "inputSchema": {"type": "object"}}]
         self.metadata = {"authorization_servers": [issuer]}
 
     async def __call__(self, scope, receive, send):
@@ -33,6 +34,8 @@ class Guarded:
         self.seen.append((text, claims))
         self.bodies.append(message)
         result = {"resultType": "complete", "content": [{"type": "text", "text": json.dumps(claims)}]}
+        if message["method"] == "tools/list":
+            result = {"resultType": "complete", "tools": self.tools, "ttlMs": 0, "cacheScope": "private"}
         if message["method"] == "server/discover":
             result = {
                 "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},

@@ -15,6 +15,7 @@ from plans import Draft
 from sites import listening, site
 
 from meshplan.runtime.upstream.pool import open_upstreams
+from meshplan.runtime.upstream.port import UpstreamRequest, UpstreamUnavailable
 from meshplan.schemas.plan import Claim, ExchangeAuth, FromEnv, HttpTransport, JwtIssuer, OAuthAuth
 
 LIBRARY = worlds.ROOT / "build/node/node_modules/oidc-provider"
@@ -69,6 +70,20 @@ async def meshed(issuer, tmp_path, auth):
         bundle = draft.bundle()
         async with open_upstreams(bundle.plan.servers, tmp_path) as upstreams, site(bundle, upstreams) as found:
             yield guarded, found
+
+
+def own_of_issuer(issuer, _):
+    return OAuthAuth(
+        issuer=issuer,
+        client_id="mesh: one",
+        client_secret=FromEnv(name="MESH_AT_IDP"),
+        scopes=("notes",),
+        audience=None,
+    )
+
+
+def exchange_with_service(issuer, audience):
+    return exchange(issuer, audience).model_copy(update={"service": FromEnv(name="MESH_SERVICE")})
 
 
 async def token(issuer, *, scope="mcp", resource=f"{MESH}/mcp/dev"):
@@ -141,3 +156,46 @@ async def test_a_caller_without_a_token_has_nothing_to_exchange(issuer, tmp_path
         assert "this caller has none to exchange" in body["error"]["message"]
         assert guarded.seen == []
         assert (await call(found, await token(issuer)))[0].status_code == 200
+
+
+async def test_an_issuer_says_where_tokens_are_got_and_the_server_what_they_are_for(issuer, tmp_path):
+    async with meshed(issuer, tmp_path, own_of_issuer) as (guarded, found):
+        _, body = await call(found, "secret-ann")
+        claims = json.loads(body["result"]["content"][0]["text"])
+        assert (claims["sub"], claims["aud"]) == ("mesh: one", guarded.url)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"authorization_servers": ["https://evil.example"]}, "takes tokens of other issuers than"),
+        ({"resource": "https://evil.example/mcp"}, "is about another resource"),
+        ({"resource": None}, "is about another resource"),
+    ],
+)
+async def test_a_server_that_names_other_issuers_or_another_resource_gets_nothing(issuer, tmp_path, metadata, said):
+    async with meshed(issuer, tmp_path, own_of_issuer) as (guarded, found):
+        guarded.metadata = {"authorization_servers": [issuer], **metadata}
+        _, body = await call(found, "secret-ann")
+        assert said in body["error"]["message"]
+        assert guarded.seen == []
+
+
+async def test_what_is_asked_for_nobody_is_asked_by_the_service_and_by_nobody_else(issuer, tmp_path, monkeypatch):
+    nobody = UpstreamRequest("tools/list", {}, 10)
+    async with meshed(issuer, tmp_path, exchange) as (_, found):
+        with pytest.raises(UpstreamUnavailable, match="nobody's request"):
+            await found.upstreams.get("notes").request(nobody)
+    async with meshed(issuer, tmp_path, exchange_with_service) as (guarded, found):
+        monkeypatch.setenv("MESH_SERVICE", await service(issuer, guarded.url))
+        listed = await found.upstreams.get("notes").request(nobody)
+        assert [tool["name"] for tool in listed["tools"]] == ["get"]
+        assert {claims["sub"] for _, claims in guarded.seen} == {"mesh: one"}
+        await call(found, await token(issuer))
+        assert guarded.seen[-1][1]["on_behalf_of"] == "robot"
+
+
+async def service(issuer, resource):
+    form = {"grant_type": "client_credentials", "scope": "notes", "resource": resource}
+    async with httpx2.AsyncClient(auth=("mesh%3A+one", "secret+of+mesh%3A+one")) as client:
+        return (await client.post(f"{issuer}/token", data=form)).json()["access_token"]
