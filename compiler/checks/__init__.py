@@ -15,12 +15,19 @@ from meshplan.compiler.checks.tokens import over_budget_surfaces
 from meshplan.compiler.checks.written import credentials
 from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, has_errors
 from meshplan.compiler.draft import Draft
+from meshplan.compiler.plugins.check import unfit_settings, unlocked_strategies
 
 Check = Callable[[Draft], list[Diagnostic]]
 
 ALONE: tuple[Check, ...] = (credentials, wrong_schemas)
 """What is wrong by itself, whatever else is: said of any mesh that could be read."""
-REFUSING: tuple[Check, ...] = (silent_endpoints, over_budget_surfaces, unusable_issuers, impossible_sign_ins)
+REFUSING: tuple[Check, ...] = (
+    silent_endpoints,
+    over_budget_surfaces,
+    unusable_issuers,
+    impossible_sign_ins,
+    unfit_settings,
+)
 ADVISING: tuple[Check, ...] = (
     dead_rules,
     unused_roles,
@@ -29,6 +36,7 @@ ADVISING: tuple[Check, ...] = (
     expired,
     callers_without_login,
     gaps,
+    unlocked_strategies,
 )
 
 

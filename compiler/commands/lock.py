@@ -8,6 +8,7 @@ import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.locking import Outcome, lock_servers
+from meshplan.compiler.plugins.locking import lock_strategies
 from meshplan.compiler.project import Project, show
 from meshplan.compiler.render.lockchanges import change_lines
 from meshplan.compiler.render.progress import Progress
@@ -21,7 +22,10 @@ from meshplan.compiler.suggest import did_you_mean
 @click.option("--timeout", type=click.IntRange(1, 600), default=60, show_default=True, help="seconds a server has")
 @click.pass_obj
 def command(project: Project, only: tuple[str, ...], missing: bool, check: bool, timeout: int) -> int:
-    """Record every tool, prompt, template and declared resource of the servers, in mesh.lock/SERVER.json."""
+    """Record every tool, prompt, template and declared resource of the servers, in mesh.lock/SERVER.json.
+
+    Of strategies that packages bring it records what settings they take, in mesh.lock/@strategies/NAME.json.
+    """
     compiled = project.compile()
     mesh = compiled.draft.mesh
     if mesh is None:
@@ -41,6 +45,12 @@ def command(project: Project, only: tuple[str, ...], missing: bool, check: bool,
             say=lambda outcome: progress.done(outcome.server, _lines(outcome)),
             begin=progress.begin,
         )
+    if not only:
+        strategies = lock_strategies(project.root, compiled.draft.reader, mesh, missing=missing, write=not check)
+        for outcome in strategies:
+            for line in _lines(outcome):
+                click.echo(line, err=True)
+        outcomes += strategies
     if any(outcome.state == "failed" for outcome in outcomes):
         return exits.COULD_NOT_CHECK
     changed = any(outcome.state in ("new", "changed") for outcome in outcomes)

@@ -83,4 +83,22 @@ RULES = (
         _INCLUDE + "    max_tokens: 100\n",
         _INCLUDE + "    max_tokens: 500\n",
     ),
+    Rule(
+        "MESH309",
+        "strategy-not-locked",
+        "a strategy of a package is not recorded in mesh.lock, or in another version",
+        "Nobody has checked its settings, or reviewed which package brings it. The runtime refuses a plan whose strategy it does not "
+        "have in the very version.",
+        _INCLUDE + "    strategy: {plugin: {name: shelves, version: 1.3.0}}\n",
+        _INCLUDE + "    strategy: {plugin: {name: shelves, version: 1.2.0}}\n",
+        level="warning",
+    ),
+    Rule(
+        "MESH310",
+        "strategy-settings",
+        "a strategy of a package does not take these settings",
+        "The runtime would refuse the plan. The schema is the package's own, as `mesh lock` recorded it.",
+        _INCLUDE + "    strategy: {plugin: {name: shelves, version: 1.2.0, settings: {prefx: s_}}}\n",
+        _INCLUDE + "    strategy: {plugin: {name: shelves, version: 1.2.0, settings: {prefix: s_}}}\n",
+    ),
 )

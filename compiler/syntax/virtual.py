@@ -104,7 +104,7 @@ class Code(Written):
 class PluginSettings(Written):
     """A strategy of an installed package, pinned by name and version."""
 
-    name: Text
+    name: Name
     version: Text
     settings: dict[Text, FreeJson] = {}
 

@@ -13,6 +13,7 @@ from meshplan.compiler.draft import Draft
 from meshplan.compiler.load import source, syntax
 from meshplan.compiler.lockfile import ServerLock, lock_path, locked, transport_identity, write_lock
 from meshplan.compiler.pipeline import Compiled, compile_mesh
+from meshplan.compiler.plugins.lock import StrategyLock, plugin_names, strategy_lock_path, write_strategy_lock
 from meshplan.compiler.reader import MemoryReader
 from meshplan.compiler.testing.load import read_tests, suite
 from meshplan.schemas.capability import CapabilityKey
@@ -95,6 +96,17 @@ DECLARED = {
 """The revision, and the capabilities, of servers that have others than most."""
 
 
+SHELVES = write_strategy_lock(
+    StrategyLock(
+        "shelves",
+        "acme-shelves",
+        "1.2.0",
+        {"type": "object", "properties": {"prefix": {"type": "string"}}, "additionalProperties": False},
+    )
+)
+"""What is recorded of the one strategy of a package that this module knows."""
+
+
 def lock_texts(text, files=None, environment=None):
     """The lock files that a mesh would have: for every server that this module knows."""
     draft = Draft(MemoryReader({"mesh.yaml": text, **(files or {})}), "mesh.yaml", TODAY, environment)
@@ -102,7 +114,8 @@ def lock_texts(text, files=None, environment=None):
         draft, _ = compiler_pass(draft)
     if draft.mesh is None:
         return {}
-    return {
+    strategies = {strategy_lock_path(name): SHELVES for name in plugin_names(draft.mesh) if name == "shelves"}
+    return strategies | {
         lock_path(name): lock_text(name, server) for name, server in draft.mesh.servers.items() if name in DEFINITIONS
     }
 
