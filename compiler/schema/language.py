@@ -36,8 +36,9 @@ class _Generator(GenerateJsonSchema):
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
         found = super().generate_inner(schema)
-        if schema["type"] == "function-before" and "$ref" not in found:
-            name = schema["function"]["function"].__name__
+        read = schema["schema"] if schema["type"] == "function-after" else schema
+        if read["type"] == "function-before" and "$ref" not in found:
+            name = read["function"]["function"].__name__
             if name in WORDS:
                 found = {**found, **WORDS[name], _WORD: name}
         return found
