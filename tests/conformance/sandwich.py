@@ -12,7 +12,9 @@ import anyio
 import httpx2
 from driver import DEEDS, drive
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from stand import KEY, MESH, SUBJECTS, free_port, process, run_mesh, wait_for
+from stand import KEY, MESH, SUBJECTS, free_port, process, wait_for
+
+from meshplan.compiler.cli import run
 
 PREFIX = "up_"
 PLAIN = """
@@ -98,8 +100,9 @@ def main():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sandwich-")))
         server = server_of(url, version, json.loads(context), folder)
         (folder / "mesh.yaml").write_text(kind.text.format(server=server) + SUBJECTS)
-        run_mesh(folder, "lock")
-        run_mesh(folder, "plan", "--out", "plan.mesh")
+        for words in (["lock"], ["plan", "--out", str(folder / "plan.mesh")]):
+            if run(["-C", str(folder), *words]):
+                raise SystemExit(f"mesh {words[0]} does not do")
         port, log = free_port(), folder / "mesh.log"
         command = [*MESH, "serve", "--plan", "plan.mesh", "--listen", f"127.0.0.1:{port}"]
         wait_for(port, stack.enter_context(process(*command, cwd=folder, log=log)), log)

@@ -159,12 +159,12 @@ def publish_both(folder, kind, server, pointer):
         text = kind.text.format(server=server, deny=deny.format(head)) + SUBJECTS
         (folder / "mesh.yaml").write_text(text)
         if number == 2:
-            run_mesh(folder, "lock")
-        run_mesh(folder, "apply")
+            _mesh(folder, "lock")
+        _mesh(folder, "apply")
         shutil.copy(pointer, pointer.with_name(f"{pointer.stem}.plan-{number}"))
 
 
-def run_mesh(folder, *words):
+def _mesh(folder, *words):
     done = subprocess.run(
         [*MESH, *words], check=False, cwd=folder, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
     )
