@@ -113,7 +113,7 @@ async def many(count: int) -> bool:
     good = "import asyncio\nlen(await asyncio.gather(*[f(i=i) for i in range(5)]))"
     before = set(processes_of(os.getpid()))
     descriptors, sizes = len(held_open(os.getpid())), list[float]()
-    async with open_sandboxes() as sandboxes:
+    async with open_sandboxes(print) as sandboxes:
         for number in range(count):
             code = hostile[number // 10 % len(hostile)] if number % 10 == 0 else good
             await program.run(sandboxes, code, ("f", "hang"), short, ask)
@@ -160,7 +160,7 @@ async def costs(sandboxes: Sandboxes, count: int) -> None:
 
 async def main(count: int) -> int:
     """Everything; the exit code says whether all was within bounds."""
-    async with open_sandboxes() as sandboxes:
+    async with open_sandboxes(print) as sandboxes:
         await program.run(sandboxes, "1", (), BOUNDS, ask)
         kept = sandboxes.resting[0].confined
         print(f"confined: {', '.join(kept) or 'no'}")

@@ -108,7 +108,7 @@ async def running(
             {}, source.root, on_list_changed=on_list_changed, on_connected=drift.due, sign_ins=sign_ins
         ) as upstreams,
         open_lot() as lot,
-        open_sandboxes(),
+        open_sandboxes(say),
         anyio.create_task_group() as tasks,
     ):
         if bundle is not None:

@@ -167,7 +167,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins) as own,
         open_lot() as lot,
         open_tracer(os.environ, say) as tracer,
-        open_sandboxes(),
+        open_sandboxes(say),
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):

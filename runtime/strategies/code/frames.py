@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 
 MAX_FRAME = 32 * 1024 * 1024
 """Bytes of one text; a longer one is a broken peer."""
@@ -43,13 +42,3 @@ class Unframed:
         text = bytes(self._held[_LENGTH.size : end])
         del self._held[:end]
         return text
-
-
-def read_frame(read: Callable[[int], bytes], held: Unframed) -> bytes | None:
-    """The next text of a blocking reader; ``None`` at the end."""
-    while (text := held.next()) is None:
-        chunk = read(1 << 16)
-        if not chunk:
-            return None
-        held.feed(chunk)
-    return text

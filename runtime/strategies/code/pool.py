@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.lowlevel import RunVar
 
+from meshplan.runtime.record import Say
 from meshplan.runtime.strategies.code.frames import Unframed, framed
 from meshplan.runtime.strategies.code.messages import Failed, Ready, Said, read
 
@@ -32,12 +33,17 @@ WAIT: Final = 10.0
 START: Final = 15.0
 """Seconds that a process has to get ready."""
 
+NO_START: Final = "the sandbox does not start"
 _HOST: Final = "meshplan.runtime.strategies.code.host"
 _FRAME: Final = 8 * 1024 * 1024
 
 
 class SandboxError(Exception):
-    """No sandbox can be had; the text says why, for operators."""
+    """No sandbox can be had; ``reason`` says more to operators than the text does to callers."""
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class SandboxGone(Exception):
@@ -98,22 +104,22 @@ async def start() -> Sandbox:
     try:
         process = await anyio.open_process(argv, env={}, cwd="/", stderr=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
-        raise SandboxError(f"the sandbox does not start: {error.strerror}") from None
+        raise SandboxError(NO_START, str(error)) from None
     if process.stdin is None or process.stdout is None:
-        raise SandboxError("the sandbox does not start")
+        raise SandboxError(NO_START)
     sandbox = Sandbox(process, process.stdin, process.stdout)
     try:
         with anyio.fail_after(START):
             ready = await sandbox.receive()
     except (SandboxGone, TimeoutError):
         await sandbox.end()
-        raise SandboxError("the sandbox does not start") from None
+        raise SandboxError(NO_START, f"it was not ready within {START:g} s, or died") from None
     except BaseException:
         await sandbox.end()
         raise
     if not isinstance(ready, Ready):
         await sandbox.end()
-        raise SandboxError(f"the sandbox does not start{f': {ready.reason}' if isinstance(ready, Failed) else ''}")
+        raise SandboxError(NO_START, ready.reason if isinstance(ready, Failed) else None)
     sandbox.confined, sandbox.worker = ready.confined, ready.worker
     return sandbox
 
@@ -121,7 +127,8 @@ async def start() -> Sandbox:
 class Sandboxes:
     """All processes of one event loop: at most ``MOST``, and one more at rest than are needed while they are used."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, say: Say, most: int = MOST) -> None:
+        self._say = say
         self._room = anyio.Semaphore(most)
         self._resting: list[Sandbox] = []
         self._used = anyio.Event()
@@ -141,7 +148,7 @@ class Sandboxes:
         except TimeoutError:
             raise SandboxError("too many programs run at this moment: try again") from None
         try:
-            sandbox = self._resting.pop() if self._resting else await start()
+            sandbox = self._resting.pop() if self._resting else await self._started()
             self._used.set()
             try:
                 yield sandbox
@@ -170,9 +177,16 @@ class Sandboxes:
                     await self._ready()
             await self._end_idle()
 
+    async def _started(self) -> Sandbox:
+        try:
+            return await start()
+        except SandboxError as error:
+            self._say("sandbox_failed", {"reason": error.reason})
+            raise
+
     async def _ready(self) -> None:
         try:
-            sandbox = await start()
+            sandbox = await self._started()
         except SandboxError:
             return
         sandbox.since = time.monotonic()
@@ -197,9 +211,9 @@ _OPEN: RunVar[Sandboxes] = RunVar("meshplan_sandboxes")
 
 
 @asynccontextmanager
-async def open_sandboxes(most: int = MOST) -> AsyncGenerator[Sandboxes]:
+async def open_sandboxes(say: Say, most: int = MOST) -> AsyncGenerator[Sandboxes]:
     """The processes for every endpoint that this event loop serves; ``current`` finds them, strategies hold nothing."""
-    sandboxes = Sandboxes(most)
+    sandboxes = Sandboxes(say, most)
     async with anyio.create_task_group() as group:
         group.start_soon(sandboxes.run)
         token = _OPEN.set(sandboxes)

@@ -69,4 +69,7 @@ def test_the_process_imports_nothing_of_the_runtime():
         f"{ours}.confine",
         f"{ours}.frames",
         f"{ours}.host",
+        f"{ours}.host_wire",
+        f"{ours}.outward",
+        f"{ours}.run",
     ]

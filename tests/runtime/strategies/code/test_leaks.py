@@ -28,7 +28,7 @@ async def ask(function, arguments):
 async def test_runs_leave_nothing_behind():
     before = set(processes_of(os.getpid()))
     descriptors = len(held_open(os.getpid()))
-    async with open_sandboxes() as several:
+    async with open_sandboxes(print) as several:
         for code in PROGRAMS * 3:
             await program.run(several, code, ("f", "hang"), BOUNDS, ask)
         assert len(set(processes_of(os.getpid())) - before) <= 2 * 2

@@ -65,7 +65,7 @@ def anyio_backend():
 
 @pytest.fixture(scope="module", autouse=True)
 async def _sandboxes(anyio_backend):
-    async with open_sandboxes():
+    async with open_sandboxes(print):
         yield
 
 
