@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime/strategies/cod
 
 import anyio
 from hostile_programs import ATTACKS
-from processes import about, held_open, processes_of
+from left_over import about, held_open, processes_of
 
 from meshplan.runtime.strategies.code import program
 from meshplan.runtime.strategies.code.pool import Sandboxes, open_sandboxes, start

@@ -3,7 +3,7 @@
 import os
 
 import anyio
-from processes import held_open, processes_of
+from left_over import held_open, processes_of
 
 from meshplan.runtime.strategies.code import program
 from meshplan.runtime.strategies.code.pool import open_sandboxes

@@ -9,7 +9,7 @@ import anyio
 import msgspec
 import pytest
 from hostile_programs import ATTACKS
-from processes import about, held_open
+from left_over import about, held_open
 
 from meshplan.runtime.errors import RpcError
 from meshplan.runtime.strategies.code import pool, program
