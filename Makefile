@@ -55,8 +55,9 @@ bench-search: .venv/test
 bench-strategies: .venv/test
 	$(BIN)/python bench/strategies.py
 
+# The data path beside its peers; `make bench-data FULL=1` makes more calls and installs FastMCP and mcp-hub for itself.
 bench-data: .venv/test
-	$(BIN)/python bench/data_path.py
+	$(BIN)/python bench/data_path.py $(if $(FULL),--full)
 
 bench-decide: .venv/test
 	$(BIN)/python bench/decide.py

@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -86,6 +87,10 @@ class Client:
             self.streams[1].close()
 
 
+Make = Callable[[], Client]
+"""Makes one client of a target, not connected yet."""
+
+
 def message_in(body: bytes, streamed: bool) -> dict:
     if streamed:
         return [json.loads(line[5:]) for line in body.decode().splitlines() if line.startswith("data:")][-1]
@@ -132,11 +137,9 @@ def resident_mib(pid: int) -> float:
     return pages * 4096 / (1 << 20)
 
 
-async def load(
-    url: str, *, modern: bool, key: str | None, tool: str, calls: int, concurrency: int, pid: int | None
-) -> Measured:
+async def load(make: Make, *, tool: str, calls: int, concurrency: int, pid: int | None) -> Measured:
     """``calls`` calls of one tool; raises where any is not answered as it should be."""
-    clients = [Client(url, modern, key) for _ in range(concurrency)]
+    clients = [make() for _ in range(concurrency)]
     times: list[float] = []
 
     async def worker(client: Client, share: int) -> None:
@@ -145,7 +148,7 @@ async def load(
             answer = await client.request("tools/call", {"name": tool, "arguments": {"text": "0123456789abcdef" * 2}})
             times.append(time.perf_counter() - begun)
             if answer.get("result", {}).get("content", [{}])[0].get("text") != "0123456789abcdef" * 2:
-                raise RuntimeError(f"{url}: {json.dumps(answer)[:300]}")
+                raise RuntimeError(f"{client.url}: {json.dumps(answer)[:300]}")
 
     async def warm(client: Client) -> None:
         await client.open()
@@ -162,25 +165,29 @@ async def load(
     return Measured(len(times) / wall, cuts[49] * 1e3, cuts[98] * 1e3, spent / len(times) * 1e3)
 
 
-async def listing(
-    url: str, *, modern: bool, key: str | None, rounds: int, pid: int | None = None
-) -> tuple[int, float, float]:
+async def listing(make: Make, *, rounds: int, pid: int | None = None) -> tuple[int, float, float]:
     """How many tools are listed; until the last byte of all pages, the median time and the CPU of the target, in ms."""
-    client, times, count = Client(url, modern, key), [], 0
-    await client.open()
-    before = cpu_seconds(pid) if pid else 0.0
-    for _ in range(rounds):
-        cursor, count, spent = None, 0, 0.0
-        while True:
-            begun = time.perf_counter()
-            found = await client.exchange("tools/list", {"cursor": cursor} if cursor else {})
-            spent += time.perf_counter() - begun
-            result = message_in(*found)["result"]
-            count += len(result["tools"])
-            cursor = result.get("nextCursor")
-            if cursor is None:
-                break
-        times.append(spent * 1e3)
-    client.close()
+    client, times = make(), []
+    try:
+        await client.open()
+        before = cpu_seconds(pid) if pid else 0.0
+        for _ in range(rounds):
+            count, spent = await _all_pages(client)
+            times.append(spent * 1e3)
+    finally:
+        client.close()
     cpu = (cpu_seconds(pid) - before if pid else 0.0) / rounds * 1e3
     return count, statistics.median(times), cpu
+
+
+async def _all_pages(client: Client) -> tuple[int, float]:
+    cursor, count, spent = None, 0, 0.0
+    while True:
+        begun = time.perf_counter()
+        found = await client.exchange("tools/list", {"cursor": cursor} if cursor else {})
+        spent += time.perf_counter() - begun
+        result = message_in(*found)["result"]
+        count += len(result["tools"])
+        cursor = result.get("nextCursor")
+        if cursor is None:
+            return count, spent

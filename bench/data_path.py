@@ -1,7 +1,7 @@
-"""`make bench-data`: one call and one list through the mesh, nginx, FastMCP and mcp-hub, beside the server itself.
+"""`make bench-data`: calls and lists through the mesh, nginx, FastMCP and mcp-hub, beside the server itself.
 
-Every round measures every target once, so that ratios are taken within one run on one machine. What is not installed
-is left out, and the table says so. `--full` makes more calls and installs FastMCP into a venv of its own.
+Every round measures every target once, in an order that rotates, so that ratios are taken within one round on one machine.
+What is not installed is left out, and the output says so. `--full` makes more calls and installs FastMCP and mcp-hub.
 """
 
 from __future__ import annotations
@@ -9,67 +9,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
-from data_load import Measured, cpu_seconds, listing, load, resident_mib
+from data_load import Make, Measured, cpu_seconds, listing, load, resident_mib
+from data_peers import BUILD, HERE, HUB, PROXY, Target, fastmcp, free_port, hub, nginx, over_http, process
 from data_plan import KEY, plan
 
-HERE = Path(__file__).parent
-BUILD = HERE.parent / "build" / "bench-data"
 SERVERS, TOOLS, RULES = 50, 10, 500
-
-NGINX = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 1;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream one {{ server 127.0.0.1:{upstream}; keepalive 64; }}
-  server {{ listen 127.0.0.1:{port}; location / {{
-    proxy_pass http://one; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-  }} }}
-}}
-"""
-FASTMCP = """
-import asyncio, sys
-from fastmcp import Client, FastMCP
-from fastmcp.server import create_proxy
-async def main(port, base, servers):
-    main = FastMCP("bench")
-    for n in range(servers):
-        client = Client(f"http://127.0.0.1:{base + n}/mcp")
-        await client.__aenter__()
-        main.mount(create_proxy(client, name=f"s{n:02d}"), namespace=f"s{n:02d}")
-    await main.run_http_async(host="127.0.0.1", port=port, path="/mcp", show_banner=False, log_level="error")
-asyncio.run(main(*map(int, sys.argv[1:])))
-"""
-
-
-@dataclass
-class Target:
-    """One thing that is measured; ``tools`` says whether it lists those of all servers."""
-
-    name: str
-    url: str
-    tool: str
-    modern: bool
-    pid: int | None = None
-    key: str | None = None
-    tools: bool = True
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+AT_ONCE = (1, 32)
+LISTS = 20
+PATIENCE = 120.0
+"""Seconds for one target's share of one round, and for a first list."""
 
 
 def free_range(count: int) -> int:
@@ -82,28 +39,13 @@ def free_range(count: int) -> int:
     raise RuntimeError(f"no {count} free ports in a row")
 
 
-@contextlib.contextmanager
-def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
-    found = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(BUILD / "log").open("ab"))
-    try:
-        yield found
-    finally:
-        found.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            found.wait(10)
-        if found.poll() is None:
-            found.kill()
-
-
-async def first_list(url: str, key: str | None, modern: bool, seconds: float) -> int:
-    """The number of tools once the target lists any; raises after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return (await listing(url, modern=modern, key=key, rounds=1))[0]
-        except (OSError, KeyError, ValueError, asyncio.IncompleteReadError):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{url} did not list anything within {seconds:g} s") from None
+async def first_list(make: Make, wanted: int) -> None:
+    """Until the target lists as many tools."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(OSError, KeyError, ValueError, asyncio.IncompleteReadError):
+                if (await listing(make, rounds=1))[0] >= wanted:
+                    return
             await asyncio.sleep(0.02)
 
 
@@ -111,93 +53,156 @@ def serve(path: Path, port: int) -> tuple[str, ...]:
     return (sys.executable, "-m", "meshplan.runtime", "serve", "--plan", str(path), "--listen", f"127.0.0.1:{port}")
 
 
-async def cold_start() -> tuple[float, float, float]:
-    """From the start of the process to the first list, with every server down: seconds, those of CPU, and MiB then."""
-    port, path = free_port(), BUILD / "down.json"
-    path.write_text(plan(free_range(SERVERS), SERVERS, TOOLS, RULES))
-    begun = time.monotonic()
-    with process(*serve(path, port)) as found:
-        await first_list(f"http://127.0.0.1:{port}/mcp/all", KEY, True, 60)
-        return time.monotonic() - begun, cpu_seconds(found.pid), resident_mib(found.pid)
+def mesh(stack: contextlib.ExitStack, base: int, name: str, servers: int, rules: int) -> tuple[str, int]:
+    """Start one; its URL and process."""
+    port, path = free_port(), BUILD / f"{name}.json"
+    path.write_text(plan(base, servers, TOOLS, rules))
+    return f"http://127.0.0.1:{port}/mcp/all", stack.enter_context(process(*serve(path, port))).pid
 
 
-def fastmcp_python(*, install: bool) -> Path | None:
-    venv = BUILD / "fastmcp"
-    python = venv / "bin" / "python"
-    if not python.exists() and install:
-        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "fastmcp"], check=False)
-    known = python.exists() and subprocess.run([str(python), "-c", "import fastmcp"], check=False).returncode == 0
-    return python if known else None
+@dataclass
+class Run:
+    """Everything that was measured; starts in seconds, lists as ``data_load.listing`` gives them."""
+
+    calls: dict[tuple[str, int], list[Measured]] = field(default_factory=dict)
+    starts: dict[str, float] = field(default_factory=dict)
+    lists: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    cold: list[tuple[float, float]] = field(default_factory=list)
+
+    def ratio(self, one: str, other: str, at_once: int, of: Callable[[Measured], float]) -> float | None:
+        """The median over the rounds of how many times ``other``'s figure ``one``'s is."""
+        pairs = zip(self.calls.get((one, at_once), ()), self.calls.get((other, at_once), ()), strict=False)
+        found = [of(a) / of(b) for a, b in pairs]
+        return statistics.median(found) if found else None
+
+    def least_cpu(self, name: str) -> float:
+        return min(one.cpu for one in self.calls[name, 32])
 
 
-async def targets(stack: contextlib.ExitStack, base: int, upstream: int, *, full: bool) -> list[Target]:
-    found = [Target(f"direct, {era}", f"http://127.0.0.1:{base + 7}/mcp", "echo", era == "modern", upstream, tools=False)
+async def started(run: Run, target: Target | None, begun: float) -> list[Target]:
+    """Wait until it lists everything; what cannot be started is said and left out."""
+    if target is None:
+        return []
+    try:
+        await first_list(target.make, SERVERS * TOOLS)
+    except TimeoutError:
+        print(f"{target.name}: left out, it did not list its tools within {PATIENCE:g} s")
+        return []
+    run.starts[target.name] = time.monotonic() - begun
+    return [target]
+
+
+async def targets(stack: contextlib.ExitStack, run: Run, base: int, upstream: int, *, full: bool) -> list[Target]:
+    direct = f"http://127.0.0.1:{base + 7}/mcp"
+    found = [Target(f"direct, {era}", over_http(direct, modern=era == "modern"), "echo", upstream, tools=False)
              for era in ("modern", "legacy")]  # fmt: skip
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        print("nginx: left out, it is not installed (apt-get install nginx-light)")
-    else:
-        port = free_port()
-        (BUILD / "nginx.conf").write_text(NGINX.format(folder=BUILD, upstream=base + 7, port=port))
-        pid = stack.enter_context(process(nginx, "-p", str(BUILD), "-c", str(BUILD / "nginx.conf"))).pid
-        found.append(Target("nginx, modern", f"http://127.0.0.1:{port}/mcp", "echo", True, pid, tools=False))
-    port, path = free_port(), BUILD / "plan.json"
-    path.write_text(plan(base, SERVERS, TOOLS, RULES))
-    pid = stack.enter_context(process(*serve(path, port))).pid
-    url = f"http://127.0.0.1:{port}/mcp/all"
-    await first_list(url, KEY, True, 60)
-    found += [Target(f"mesh, {era}", url, "s07_echo", era == "modern", pid, KEY) for era in ("modern", "legacy")]
-    python = fastmcp_python(install=full)
-    if python is None:
-        print("FastMCP: left out, it is not installed (`--full` installs it)")
-    else:
-        port = free_port()
-        pid = stack.enter_context(process(str(python), "-c", FASTMCP, str(port), str(base), str(SERVERS))).pid
-        target = Target("FastMCP, connected clients, legacy", f"http://127.0.0.1:{port}/mcp", "s07_echo", False, pid)
-        await first_list(target.url, None, False, 120)
-        found.append(target)
-    print("mcp-hub: left out, it speaks only the HTTP+SSE transport of 2024-11-05, which this load client does not")
+    if (plain := nginx(stack, base + 7)) is not None:
+        found.append(plain)
+    begun = time.monotonic()
+    url, pid = mesh(stack, base, "plan", SERVERS, RULES)
+    modern = Target("mesh, modern", over_http(url, modern=True, key=KEY), "s07_echo", pid)
+    found += await started(run, modern, begun)
+    found.append(Target("mesh, legacy", over_http(url, modern=False, key=KEY), "s07_echo", pid, tools=False))
+    url, pid = mesh(stack, base + SERVERS, "older", 1, RULES)
+    older = Target(
+        "mesh, modern, to a legacy server", over_http(url, modern=True, key=KEY), "s00_echo", pid, tools=False
+    )
+    await first_list(older.make, TOOLS)
+    found.append(older)
+    for peer in (fastmcp, hub):
+        begun = time.monotonic()
+        found += await started(run, peer(stack, base, SERVERS, install=full), begun)
     return found
 
 
-async def measure(*, full: bool) -> None:
-    calls, rounds, base = *((4000, 5) if full else (400, 2)), free_range(SERVERS)
+async def cold_start(run: Run) -> None:
+    """From the start of a process to the first list, with every server down."""
     with contextlib.ExitStack() as stack:
-        upstream = stack.enter_context(
-            process(sys.executable, str(HERE / "data_upstream.py"), "--base-port", str(base),
-                    "--servers", str(SERVERS), "--tools", str(TOOLS))
-        )  # fmt: skip
+        begun = time.monotonic()
+        url, pid = mesh(stack, free_range(SERVERS), "down", SERVERS, RULES)
+        await first_list(over_http(url, modern=True, key=KEY), SERVERS * TOOLS)
+        run.cold.append((time.monotonic() - begun, cpu_seconds(pid)))
+
+
+async def one_round(run: Run, found: list[Target], calls: int) -> None:
+    for target in found:
+        share = max(64, calls // 10) if target.slow else calls
+        for at_once in AT_ONCE:
+            async with asyncio.timeout(PATIENCE):
+                one = await load(target.make, tool=target.tool, calls=share, concurrency=at_once, pid=target.pid)
+            run.calls.setdefault((target.name, at_once), []).append(one)
+
+
+async def measure(*, full: bool) -> Run:
+    calls, rounds, base, run = *((3000, 5) if full else (400, 3)), free_range(SERVERS + 1), Run()
+    with contextlib.ExitStack() as stack:
+        argv = (sys.executable, str(HERE / "data_upstream.py"), "--base-port", str(base), "--servers", str(SERVERS))
+        upstream = stack.enter_context(process(*argv, "--tools", str(TOOLS), "--older", read=True))
         assert upstream.stdout is not None
         upstream.stdout.readline()
-        found = await targets(stack, base, upstream.pid, full=full)
-        results: dict[tuple[str, int], list[Measured]] = {}
+        found = await targets(stack, run, base, upstream.pid, full=full)
         for number in range(rounds):
-            for target in found[number % len(found) :] + found[: number % len(found)]:
-                for concurrency in (1, 32):
-                    share = max(64, calls // 10) if "FastMCP" in target.name else calls
-                    one = await load(target.url, modern=target.modern, key=target.key, tool=target.tool, calls=share,
-                                     concurrency=concurrency, pid=target.pid)  # fmt: skip
-                    results.setdefault((target.name, concurrency), []).append(one)
-        print(f"{'calls of a 32-byte echo':<36}{'at once':>8}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms':>9}")
-        for (name, concurrency), several in results.items():
-            middle = [statistics.median(getattr(one, field) for one in several) for field in ("rate", "p50", "p99")]
-            cpu = min(one.cpu for one in several)
-            print(f"{name:<36}{concurrency:>8}{middle[0]:>10.0f}{middle[1]:>9.2f}{middle[2]:>9.2f}{cpu:>9.3f}")
+            begun = time.monotonic()
+            await one_round(run, found[number % len(found) :] + found[: number % len(found)], calls)
+            print(f"round {number + 1} of {rounds}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         for target in [one for one in found if one.tools]:
-            pid = target.pid or 0
-            count, middle, cpu = await listing(target.url, modern=target.modern, key=target.key, rounds=20, pid=pid)
-            print(f"{target.name}: {count} tools in {middle:.2f} ms, {cpu:.2f} ms of CPU; {resident_mib(pid):.0f} MiB")
-    seconds, cpu, memory = await cold_start()
-    print(f"mesh, all {SERVERS} servers down: first list {seconds:.2f} s after the process began, {cpu:.2f} s of CPU; "
-          f"{memory:.0f} MiB")  # fmt: skip
+            async with asyncio.timeout(PATIENCE):
+                run.lists[target.name] = await listing(target.make, rounds=LISTS, pid=target.pid)
+            run.memory[target.name] = resident_mib(target.pid or 0)
+    for _ in range(3):
+        await cold_start(run)
+    return run
+
+
+def show(run: Run) -> None:
+    """Every target's figures: medians of the rounds, the least CPU."""
+    print(f"\n{'calls of a 32-byte echo':<36}{'at once':>8}{'calls/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}")
+    for (name, at_once), several in run.calls.items():
+        rate, p50, p99 = (statistics.median(getattr(one, of) for one in several) for of in ("rate", "p50", "p99"))
+        cpu = min(one.cpu for one in several) * 1000
+        print(f"{name:<36}{at_once:>8}{rate:>10.0f}{p50:>9.2f}{p99:>9.2f}{cpu:>9.0f}")
+    print(f"\n{f'{SERVERS} servers of {TOOLS} tools':<36}{'first list s':>13}{'list ms':>9}{'CPU ms':>9}{'MiB':>6}")
+    for name, (_, middle, cpu) in run.lists.items():
+        print(f"{name:<36}{run.starts[name]:>13.2f}{middle:>9.2f}{cpu:>9.2f}{run.memory[name]:>6.0f}")
+
+
+def judge(run: Run) -> None:
+    """The targets of the data path, each beside what was measured."""
+    ours = run.calls["mesh, modern", 1], run.calls["direct, modern", 1]
+    added = statistics.median(mesh.p50 - direct.p50 for mesh, direct in zip(*ours, strict=True))
+    cold, rate, cpu = min(run.cold), attrgetter("rate"), attrgetter("cpu")
+    rows: list[tuple[str, float | None, str, str]] = [
+        ("CPU of a governed modern call, µs", run.least_cpu("mesh, modern") * 1000, "<=", "250"),
+        ("  times that of the server alone", run.ratio("mesh, modern", "direct, modern", 32, cpu), "", ""),
+        ("CPU of a call in a session, ms", run.least_cpu("mesh, legacy"), "<=", "1.2"),
+        ("CPU of a call through the SDK, ms", run.least_cpu("mesh, modern, to a legacy server"), "<=", "3"),
+        ("p50 added, one at a time, ms", added, "<=", "0.6"),
+        ("calls/s, times mcp-hub's", run.ratio("mesh, modern", HUB, 32, rate), ">=", "5"),
+        ("  mcp-hub's CPU, times ours", run.ratio(HUB, "mesh, modern", 32, cpu), "", ""),
+        ("calls/s in a session, times FastMCP's", run.ratio("mesh, legacy", PROXY, 32, rate), ">=", "25"),
+        ("  FastMCP's CPU, times ours", run.ratio(PROXY, "mesh, legacy", 32, cpu), "", ""),
+        ("list of 500 tools, ms", run.lists["mesh, modern"][1], "<=", "2"),
+        ("memory with 50 servers, MiB", run.memory["mesh, modern"], "<=", "150"),
+        ("first list, all servers down, s", cold[0], "<=", "1.5"),
+        ("  CPU of that, s", cold[1], "", ""),
+    ]  # fmt: skip
+    print(f"\n{'at 32 at once where nothing else is said':<44}{'measured':>9}{'target':>9}")
+    for what, value, sign, target in rows:
+        kept = value is not None and (not sign or (value <= float(target) if sign == "<=" else value >= float(target)))
+        shown = "-" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+        print(
+            f"{what:<44}{shown:>9}{f'{sign} {target}':>9}  {'' if kept else 'not measured' if value is None else 'MISSED'}"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true")
     BUILD.mkdir(parents=True, exist_ok=True)
-    asyncio.run(measure(full=parser.parse_args().full))
+    run = asyncio.run(measure(full=parser.parse_args().full))
+    show(run)
+    judge(run)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import json
 import sys
+from functools import partial
 
 import httptools
 from data_plan import definition
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
+OLDER = ("2025-03-26", "2025-06-18")
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "public"}
 
 
@@ -21,7 +23,8 @@ def dump(value: object) -> bytes:
 class Server(asyncio.Protocol):
     """One connection; answers at once, in order."""
 
-    def __init__(self, number: int, tools: int) -> None:
+    def __init__(self, number: int, tools: int, *, modern: bool) -> None:
+        self.modern = modern
         self.parser = httptools.HttpRequestParser(self)
         self.body = b""
         names = ("echo", *(f"t{tool}" for tool in range(1, tools)))
@@ -44,6 +47,9 @@ class Server(asyncio.Protocol):
         request = json.loads(body)
         if "id" not in request:
             return self.write(b"202 Accepted", b"")
+        if request["method"] == "server/discover" and not self.modern:
+            error = {"code": -32601, "message": "Method not found"}
+            return self.write(b"200 OK", dump({"jsonrpc": "2.0", "id": request["id"], "error": error}))
         result = self.answer(request["method"], request.get("params") or {})
         text = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (dump(request["id"]), dump(result))
         session = b"mcp-session-id: s\r\n" if request["method"] == "initialize" else b""
@@ -59,7 +65,9 @@ class Server(asyncio.Protocol):
             meta = {"io.modelcontextprotocol/serverInfo": self.info}
             return {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, **COMPLETE, "_meta": meta}
         if method == "initialize":
-            return {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": self.info}
+            asked = params.get("protocolVersion")
+            version = asked if asked in OLDER else LEGACY
+            return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": self.info}
         return {}
 
     def write(self, status: bytes, body: bytes, extra: bytes = b"") -> None:
@@ -72,12 +80,13 @@ async def main() -> None:
     parser.add_argument("--base-port", type=int, default=29000)
     parser.add_argument("--servers", type=int, default=50)
     parser.add_argument("--tools", type=int, default=10)
+    parser.add_argument("--older", action="store_true", help="one more server, which knows only 2025-11-25")
     found = parser.parse_args()
     loop = asyncio.get_running_loop()
-    for number in range(found.servers):
-        await loop.create_server(
-            lambda number=number: Server(number, found.tools), "127.0.0.1", found.base_port + number, backlog=1024
-        )
+    for number in range(found.servers + found.older):
+        modern = number < found.servers
+        make = partial(Server, number if modern else 0, found.tools, modern=modern)
+        await loop.create_server(make, "127.0.0.1", found.base_port + number, backlog=1024)
     print("READY", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -56,7 +56,7 @@ os.register_at_fork(after_in_child=_ids.clear)
 
 def ordered_id() -> str:
     """As ``new_id``, after 12 hex digits of the time in milliseconds: what is kept by it is kept in its order."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(8).hex()}"
+    return f"{time.time_ns() // 1_000_000:012x}{new_id()}"
 
 
 # Not frozen, as one is made for each call: frozen ones take four times as long to make.
