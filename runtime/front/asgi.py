@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol, cast
 
@@ -20,6 +21,7 @@ KEEP_ALIVE = 15.0
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+_JSON = JSON.encode("ascii")
 _EVENT_HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
 
@@ -103,12 +105,12 @@ def _start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
 class Exchange:
     """One response that may still become a stream: the first event commits it to ``text/event-stream``."""
 
-    def __init__(self, send: Send, headers: Mapping[str, str] | None = None) -> None:
-        self._send = send
+    def __init__(self, send: Send, headers: Mapping[str, str] | None = None, *, direct: Direct | None = None) -> None:
+        self._send, self._direct = send, direct
         self._headers = dict(headers or {})
         self._streaming = False
         self._done = False
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._lock = asyncio.Lock()
 
     @property
     def streaming(self) -> bool:
@@ -151,6 +153,8 @@ class Exchange:
             self._done = True
             if self._streaming:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif self._direct is not None and message and not self._headers:
+                self._direct.reply(status, _JSON, message)
             else:
                 await respond(self._send, status, message, headers=self._headers)
 

@@ -15,7 +15,7 @@ from meshplan.runtime.errors import (
     unauthenticated,
 )
 from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
-from meshplan.runtime.front.asgi import BodyError, Direct, Receive, Scope, Send, direct_of, read_body, respond
+from meshplan.runtime.front.asgi import BodyError, Receive, Scope, Send, direct_of, read_body, respond
 from meshplan.runtime.front.connect import CONNECTING, Connect
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
@@ -117,7 +117,9 @@ class HttpFront:
         if method not in (("POST", "GET", "DELETE") if is_legacy else ("POST",)):
             await respond(send, 405, headers={"allow": "POST, GET, DELETE" if is_legacy else "POST"})
             return
-        visit = legacy_http.Visit(self.desk, self.sessions, name, caller, headers, receive, send)
+        visit = legacy_http.Visit(
+            self.desk, self.sessions, name, caller, headers, receive, send, direct=direct_of(scope)
+        )
         if method == "GET":
             await legacy_http.get(visit)
         elif method == "DELETE":
@@ -125,9 +127,10 @@ class HttpFront:
         else:
             guard.check_post(headers)
             limit = snapshot.plan.runtime.limits.body_bytes
-            await self._post(visit, limit, direct_of(scope), is_legacy=is_legacy)
+            await self._post(visit, limit, is_legacy=is_legacy)
 
-    async def _post(self, visit: legacy_http.Visit, limit: int, direct: Direct | None, *, is_legacy: bool) -> None:
+    async def _post(self, visit: legacy_http.Visit, limit: int, *, is_legacy: bool) -> None:
+        direct = visit.direct
         body = direct.whole(limit) if direct is not None else None
         try:
             if body is None:

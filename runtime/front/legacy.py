@@ -138,7 +138,7 @@ def _resources(desk: Desk, session: Session) -> Mapping[str, Any]:
 
 
 async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel) -> Result:
-    token, level = progress_token(request.params), session.log_level
+    token, level, ask = progress_token(request.params), session.log_level, partial(session.ask, channel)
     call = Call(
         endpoint=session.endpoint,
         caller=caller,
@@ -153,8 +153,9 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         session=session.number,
         request_id=request.id,
         version=session.version,
+        ask=ask,
     )
-    return await complete(desk.invoker.invoke, call, partial(session.ask, channel))
+    return await complete(desk.invoker.invoke, call, ask)
 
 
 def notice(session: Session, message: jsonrpc.Notification | jsonrpc.Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -10,7 +11,17 @@ import anyio
 
 from meshplan.runtime.errors import HEADER_MISMATCH, INVALID_REQUEST, NOT_READY, OVERLOADED, RpcError, refusal_headers
 from meshplan.runtime.front import jsonrpc, legacy
-from meshplan.runtime.front.asgi import EVENTS, JSON, KEEP_ALIVE, Exchange, Receive, Send, respond, until_disconnect
+from meshplan.runtime.front.asgi import (
+    EVENTS,
+    JSON,
+    KEEP_ALIVE,
+    Direct,
+    Exchange,
+    Receive,
+    Send,
+    respond,
+    until_disconnect,
+)
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import accepts, prefers
 from meshplan.runtime.front.session import Session
@@ -45,6 +56,7 @@ class Visit:
     send: Send
     method: str = "POST"
     body: bytes = b""
+    direct: Direct | None = None
 
     @property
     def stream_seconds(self) -> float:
@@ -91,7 +103,7 @@ class _Silent:
     """Nowhere for messages to go: the parts of a batch cannot ask, and their answers come together."""
 
     def __init__(self) -> None:
-        self.can_ask, self.gone = False, anyio.Event()
+        self.can_ask, self.gone = False, asyncio.Event()
 
     async def write(self, message: bytes) -> None:
         """Send nothing."""
@@ -99,7 +111,7 @@ class _Silent:
 
 async def post(visit: Visit, body: bytes) -> None:
     """Answer one POST."""
-    visit = replace(visit, body=body)
+    visit.body = body
     try:
         value = jsonrpc.parse(body, visit.desk.json_depth)
         if isinstance(value, list):
@@ -179,7 +191,7 @@ async def _watched(visit: Visit, stream: Stream, reader: Reader) -> None:
 
 
 def _reader(visit: Visit, session: Session) -> Reader:
-    return Reader(Exchange(visit.send), primes=session.version >= FIRST_WITH_PRIMING)
+    return Reader(Exchange(visit.send, direct=visit.direct), primes=session.version >= FIRST_WITH_PRIMING)
 
 
 async def _attend(visit: Visit, stream: Stream, reader: Reader) -> None:
@@ -195,7 +207,7 @@ async def _until_let_go(visit: Visit, reader: Reader) -> None:
     """Until the client has gone, another reader has taken over, or this one had its time and can be resumed."""
     async with anyio.create_task_group() as group:
 
-        async def either(wait: Callable[[], Awaitable[None]]) -> None:
+        async def either(wait: Callable[[], Awaitable[object]]) -> None:
             await wait()
             group.cancel_scope.cancel()
 

@@ -25,8 +25,12 @@ async def complete(invoke: Callable[[Call], Awaitable[Result]], call: Call, ask:
 
     A server of the handshake era asks while its call runs: then ``ask`` is called from inside ``invoke``.
     """
-    plain = {name: value for name, value in call.params.items() if name not in (_ANSWERS, _STATE)}
-    call = replace(call, params=plain, ask=ask)
+    plain = call.params
+    if _ANSWERS in plain or _STATE in plain:
+        plain = {name: value for name, value in plain.items() if name not in (_ANSWERS, _STATE)}
+        call = replace(call, params=plain)
+    if call.ask is not ask:
+        call = replace(call, ask=ask)
     result, pause = await invoke(call), _FIRST_PAUSE
     for _ in range(MAX_ROUNDS):
         if isinstance(result, bytes) or result.get("resultType") != "input_required":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Channel(Protocol):
     """Where messages that belong to one running request go; ``can_ask`` where the client can be asked on it."""
 
     can_ask: bool
-    gone: anyio.Event
+    gone: asyncio.Event
 
     async def write(self, message: bytes) -> None:
         """Send one message."""
@@ -34,7 +35,7 @@ class Channel(Protocol):
 
 @dataclass(slots=True)
 class _Question:
-    answered: anyio.Event = field(default_factory=anyio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
     response: Response | None = None
 
 
@@ -143,10 +144,10 @@ class Session:
             self.stream.end()
 
 
-async def _either(one: anyio.Event, other: anyio.Event) -> None:
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
     async with anyio.create_task_group() as group:
 
-        async def wait(event: anyio.Event) -> None:
+        async def wait(event: asyncio.Event) -> None:
             await event.wait()
             group.cancel_scope.cancel()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -31,7 +32,7 @@ class _Pipe:
 
     write_line: Write
     can_ask: bool = True
-    gone: anyio.Event = field(default_factory=anyio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def write(self, message: bytes) -> None:
         await self.write_line(message)

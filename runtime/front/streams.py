@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -28,8 +29,8 @@ class Reader:
 
     exchange: Exchange
     primes: bool
-    over: anyio.Event = field(default_factory=anyio.Event)
-    primed: anyio.Event = field(default_factory=anyio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    primed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self, event_id: str) -> None:
         """Commit the response to being a stream that can be resumed after this id."""
@@ -49,11 +50,11 @@ class Stream:
 
     def __init__(self, name: str, log: Streams) -> None:
         self.name, self._log = name, log
-        self.gone, self.ended = anyio.Event(), False
+        self.gone, self.ended = asyncio.Event(), False
         self.detached_at: float | None = None
         self._reader: Reader | None = None
         self._last, self._lost, self._primed = 0, 0, False
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._lock = asyncio.Lock()
 
     @property
     def reader(self) -> Reader | None:

@@ -112,6 +112,7 @@ class Request:
         head = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
         last = b"connection: close\r\n" if close else b""
         connection.write(head % (STATUS_LINES[status], connection.date, kind, len(body), last) + body)
+        self.wake()
         connection.finished(self)
 
     async def receive(self) -> dict[str, Any]:
