@@ -78,7 +78,7 @@ bench-telemetry: .venv/test
 
 # 200 times SIGKILL under load, for each durability; CI does a few.
 crash: .venv/test
-	MESH_CRASHES=200 $(BIN)/python -m pytest -q tests/runtime/ledger/test_crash.py
+	MESH_CRASHES=200 $(BIN)/python -m pytest -q -s tests/runtime/ledger/test_crash.py
 
 fuzz: .venv/test
 	$(BIN)/python bench/fuzz.py

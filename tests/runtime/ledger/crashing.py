@@ -1,8 +1,9 @@
-"""A process to be killed: calls without end through an invoker with a ledger; each execution upstream is a line of stdout."""
+"""A process to be killed: calls without end through an invoker with a ledger; each execution upstream is a line of stdout, with its time."""
 
 import hashlib
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -25,7 +26,7 @@ async def main(folder, durability):
 
     async def execute(request):
         trace = request.params["_meta"]["traceparent"].split("-")[1]
-        os.write(1, trace.encode() + b"\n")
+        os.write(1, f"{trace} {time.monotonic()}\n".encode())
         await anyio.lowlevel.checkpoint()
         return {"content": [], "resultType": "complete"}
 
