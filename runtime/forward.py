@@ -89,7 +89,7 @@ class Forwarder:
         if trace.bill is not None and trace.bill.count is not None:
             trace.bill.count(result)
         if trace.sent_bytes is not None:
-            trace.received_bytes = size_of(result)
+            trace.received_bytes, trace.result = size_of(result), result
         return await self._outward(view, call, target, trace, result, tasks=tasks)
 
     def _request(self, view: View, call: Call, target: Target, trace: Trace, *, tasks: bool) -> UpstreamRequest:

@@ -27,12 +27,9 @@ def _parts(plan: Plan) -> Iterator[str]:
     for name, server in plan.servers.items():
         yield from (f"{part} of server `{name}`" for part in _server(server))
     yield from (f"the budget `{name}`{why}" for name, budget in plan.budgets.items() if (why := _budget(plan, budget)))
-    settings = plan.runtime
     asked = {
         "bindings": plan.bindings,
         "workflows": plan.workflows,
-        "runtime.ledger.arguments": settings.ledger is not None and settings.ledger.arguments,
-        "runtime.ledger.results": settings.ledger is not None and settings.ledger.results,
     }
     yield from (f"`{name}`" for name, value in asked.items() if value)
 

@@ -28,7 +28,8 @@ class Trace:
     ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
     ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
     seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``sends`` is how often it left, retries included,
-    and ``reached`` says whether the server may have it. ``bill`` is what it owes, where that is anything.
+    and ``reached`` says whether the server may have it. ``result`` is
+    what the upstream answered, as it came. ``bill`` is what it owes, where that is anything.
     """
 
     capability: str | None = None
@@ -45,6 +46,7 @@ class Trace:
     upstream: float | None = None
     sent_bytes: int | None = None
     received_bytes: int | None = None
+    result: object = None
     trace_id: str | None = None
     span: CallSpan | None = None
     code: int | None = None

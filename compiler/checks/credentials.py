@@ -18,28 +18,9 @@ from meshplan.compiler.rules import report
 from meshplan.compiler.secrets import name_is_secret
 from meshplan.compiler.syntax.servers import HttpServer, OpenApiServer, StdioServer
 from meshplan.compiler.within import within
+from meshplan.schemas.credentials import CERTAIN, SHAPES
 
-_SHAPES: Final = {
-    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,}",
-    "a GitLab token": r"gl(?:pat|dt|rt|cbt|ptt|oas|soat)-[A-Za-z0-9_\-]{20,}",
-    "an API key": r"sk-(?:[a-z0-9]+-)*(?=[A-Za-z0-9_\-]*[0-9])(?=[A-Za-z0-9_\-]*[A-Z])[A-Za-z0-9_\-]{20,}"
-    r"|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|tvly-[A-Za-z0-9\-]{28,}|lin_api_[A-Za-z0-9]{32,}"
-    r"|hf_[A-Za-z]{34}|ntn_[A-Za-z0-9]{40,}|dop_v1_[a-f0-9]{64}|shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}"
-    r"|SG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}|figd_[A-Za-z0-9_\-]{40,}|gl(?:c|sa)_[A-Za-z0-9_=+/]{32,}",
-    "a Stripe key": r"[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/]{32,}",
-    "a Slack token": r"xox[abeoprs]-[0-9]+-[A-Za-z0-9\-]{10,}|xapp-[0-9]-[A-Z0-9]+-[0-9]+-[a-z0-9]{20,}",
-    "a Slack webhook": r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}",
-    "an AWS access key": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
-    "a Google key": r"AIza[A-Za-z0-9_\-]{35}|ya29\.[A-Za-z0-9_\-]{30,}",
-    "a registry token": r"npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_\-]{50,}|dckr_(?:pat|oat)_[A-Za-z0-9_\-]{20,}",
-    "a Vault token": r"hv[sbr]\.[A-Za-z0-9_\-]{24,}",
-    "a signed token (JWT)": r"eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}",
-    "a private key": r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----",
-}
-_CERTAIN: Final = re.compile(
-    r"(?<![A-Za-z0-9_])(?:" + "|".join(f"(?P<k{at}>{shape})" for at, shape in enumerate(_SHAPES.values())) + ")"
-)
-_KINDS: Final = tuple(_SHAPES)
+_KINDS: Final = tuple(SHAPES)
 _USERINFO: Final = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s/@:?#]*:(?P<password>[^\s/@?#]+)@(?P<host>[^\s/:?#]*)")
 _LOCAL: Final = frozenset(("localhost", "127.0.0.1", "[::1]", "host.docker.internal", "db", "postgres", "redis"))
 _BLANK: Final = re.compile(r"(?i)\$|<|\{|example|changeme|placeholder|your[-_]|x{6}|\.\.\.|redacted|dummy|\*{3}")
@@ -67,7 +48,7 @@ class Suspect:
 
 def shaped(text: str) -> Iterator[Suspect]:
     """Every credential that a text holds by its shape; of a private key its first line."""
-    for match in _CERTAIN.finditer(text):
+    for match in CERTAIN.finditer(text):
         if not _BLANK.search(match[0]) and ("-----" in match[0] or _bits(match[0][4:]) > _REPEATED_BITS):
             kind = next(at for at, held in enumerate(match.groups()) if held is not None)
             yield Suspect(match.start(), match.end(), _KINDS[kind], certain=True)

@@ -14,13 +14,14 @@ from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
 from meshplan.runtime.errors import LEDGER_FULL, ledger_full
 from meshplan.runtime.ledger.file import LedgerError
-from meshplan.runtime.ledger.notes import Inputs, intent_of, outcome_of, size_of
+from meshplan.runtime.ledger.notes import Inputs, answered, intent_of, outcome_of, size_of
 from meshplan.runtime.ledger.writer import Writer
 from meshplan.runtime.record import Attempt, Say
 from meshplan.runtime.targets import Target, Trace
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.book import UnreadableError, open_chains
 from meshplan.schemas.ledger.entry import Entry
+from meshplan.schemas.ledger.inputs import fields
 from meshplan.schemas.ledger.spent import Sums, by_chain
 from meshplan.schemas.plan import Ledger as Settings
 from meshplan.schemas.plan import Plan
@@ -176,6 +177,8 @@ class Book:
         writer, settings = found
         trace.sent_bytes = size_of(target.params)
         entry = intent_of(attempt, call, trace, self._read(call, trace))
+        if settings.arguments:
+            entry.arguments = fields(target.params.get("arguments"), settings.arguments)
         if settings.durability == "strict" or (trace.bill is not None and trace.bill.capped):
             return _until(writer.written(entry))
         writer.put(entry)
@@ -191,7 +194,10 @@ class Book:
             writer.unrecorded(attempt.outcome)
             return
         inputs = self._read(call, trace) if call is not None and trace is not None and not began else None
-        writer.put(outcome_of(attempt, call, trace, inputs))
+        entry, settings = outcome_of(attempt, call, trace, inputs), self._settings()
+        if trace is not None and trace.result is not None and settings is not None and settings[1].results:
+            entry.results = fields(answered(trace.result), settings[1].results)
+        writer.put(entry)
 
     def _read(self, call: Call, trace: Trace) -> str | None:
         snapshot = self._active.snapshot

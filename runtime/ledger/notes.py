@@ -10,6 +10,7 @@ import msgspec
 from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.call import Call
 from meshplan.runtime.record import Attempt
+from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.targets import Trace
 from meshplan.schemas.ledger.entry import Entry
@@ -24,6 +25,17 @@ _MICRO: Final = 1_000_000
 def size_of(value: object) -> int | None:
     """Bytes of the JSON of a value."""
     return len(value) if isinstance(value, bytes) else len(msgspec.json.encode(value))
+
+
+def answered(result: object) -> object:
+    """The part of a result that fields are looked for in: the structured content of a tool's, any other as a whole."""
+    if isinstance(result, bytes):
+        try:
+            result = msgspec.json.decode(result)
+        except msgspec.DecodeError:
+            return None
+    tree = members(result)
+    return result if tree is None or "content" not in tree else tree.get("structuredContent")
 
 
 def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:

@@ -1,4 +1,4 @@
-"""What the conditions of rules read of a call, as the ledger keeps it: typed, bounded, without what looks like a secret."""
+"""What the ledger keeps of arguments and results: what conditions read, and declared fields; typed, bounded, without secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from meshplan.schemas import jsontext
+from meshplan.schemas.credentials import CERTAIN
 
 LONGEST: Final = 512
 """Bytes of JSON of one argument that are kept as they are; of longer ones the digest and the length."""
@@ -51,10 +52,43 @@ def kept(arguments: Mapping[str, Any], names: frozenset[str] | None) -> str:
     return jsontext.canonical({name: _kept(name, value) for name, value in chosen.items()})
 
 
+def fields(tree: object, paths: Iterable[str]) -> str | None:
+    """What of a tree is at these paths, by path, in the form of ``kept``; ``None`` where there is nothing at any.
+
+    A path is names with dots between; of an array it means each element, and the values are an array then.
+    """
+    found = {path: values for path in paths if (values := _at(tree, path.split("."))) is not _NOTHING}
+    return jsontext.canonical({path: _kept(path, value) for path, value in found.items()}) if found else None
+
+
+_NOTHING: Final = object()
+
+
+def _at(tree: object, names: list[str]) -> object:
+    if not names:
+        return tree
+    if isinstance(tree, list):
+        inner = [_at(element, names) for element in cast("list[object]", tree)]
+        found = [value for value in inner if value is not _NOTHING]
+        return found or _NOTHING
+    if not isinstance(tree, dict):
+        return _NOTHING
+    members = cast("dict[str, object]", tree)
+    return _at(members[names[0]], names[1:]) if names[0] in members else _NOTHING
+
+
 def _kept(name: str, value: Any) -> dict[str, Any]:
     text = jsontext.canonical(value)
-    if _SECRET_NAME.search(name) or _SECRET_TEXT.search(text):
+    if _SECRET_NAME.search(name) or _SECRET_TEXT.search(text) or CERTAIN.search(text) or _names_secret(value):
         return {"redacted": "secret"}
     if len(text) > LONGEST:
         return {"digest": jsontext.digest(text), "bytes": len(text.encode())}
     return {"value": value}
+
+
+def _names_secret(value: object) -> bool:
+    """Whether a member somewhere in it is called like a secret."""
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return any(_SECRET_NAME.search(name) or _names_secret(inner) for name, inner in members.items())
+    return isinstance(value, list) and any(_names_secret(inner) for inner in cast("list[object]", value))

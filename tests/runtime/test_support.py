@@ -81,17 +81,9 @@ SILENT = {
 """Fields that ask nothing of a runtime, and why."""
 
 
-def kept(**more):
-    """A ledger that keeps something."""
-    plain = {"path": "x", "durability": "default", "overflow": "block", "retention_ms": None}
-    return {"runtime": {"ledger": p.Ledger(**{**plain, "arguments": (), "results": (), **more})}}
-
-
 REFUSED = {
     "Plan.bindings": {"bindings": {"b": Binding.model_construct()}},
     "Plan.workflows": {"workflows": {"w": Workflow.model_construct()}},
-    "Ledger.arguments": kept(arguments=("x",)),
-    "Ledger.results": kept(results=("x",)),
     "StdioTransport.instances": {
         "servers": {"transport": p.StdioTransport(argv=("x",), env={}, cwd=".", instances="per_worker")}
     },

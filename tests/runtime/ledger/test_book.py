@@ -150,6 +150,41 @@ async def test_what_conditions_read_is_kept_and_what_looks_like_a_secret_is_not(
     }
 
 
+async def test_declared_fields_of_arguments_and_results_are_kept_without_secrets(desk):
+    upstreams = FakeUpstreams()
+    answer = {
+        "content": [{"type": "text", "text": "all of it"}],
+        "structuredContent": {
+            "number": 7,
+            "items": [{"id": 1, "body": "x"}, {"id": 2}],
+            "page": {"next": "c", "api_key": "k"},
+            "link": "see ghp_" + "a1B2c3D4e5F6" * 3,
+            "long": "n" * 600,
+        },
+        "resultType": "complete",
+    }
+
+    async def handler(_):
+        await anyio.lowlevel.checkpoint()
+        return answer
+
+    upstreams.serve("notes", handler)
+    settings = {"arguments": ("to", "deep.inner"), "results": ("number", "items.id", "page", "link", "long", "none")}
+    one = desk(recorded(simple(), **settings), upstreams)
+    await one.call("tools/call", {"name": "get_note", "arguments": {"to": "bob", "deep": {"inner": 1}, "rest": "y"}})
+    one.book.close()
+    intent, outcome = one.rows()
+    assert json.loads(intent["arguments"]) == {"to": {"value": "bob"}, "deep.inner": {"value": 1}}
+    results = json.loads(outcome["results"])
+    assert results == {
+        "number": {"value": 7},
+        "items.id": {"value": [1, 2]},
+        "page": {"redacted": "secret"},
+        "link": {"redacted": "secret"},
+        "long": {"bytes": 602, "digest": results["long"]["digest"]},
+    }
+
+
 async def test_an_intent_without_an_outcome_is_unknown_after_a_restart(tmp_path, desk):
     one = desk()
     started = anyio.Event()
