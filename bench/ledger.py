@@ -73,8 +73,9 @@ def fill(folder: Path, records: int) -> None:
                 Entry(
                     "outcome",
                     at,
-                    decision=f"{number:028x}",
-                    call=f"{number:028x}",
+                    decision=f"{number:012x}{chance.randbytes(8).hex()}",
+                    call=f"{number:012x}{chance.randbytes(8).hex()}",
+                    trace=chance.randbytes(16).hex(),
                     plan="sha256:1",
                     endpoint="dev",
                     principal=f"key:{who}",

@@ -1,4 +1,4 @@
-"""`mesh trace`: everything that is recorded of one attempt, call or trace."""
+"""`mesh trace`: everything that is recorded of one attempt, call or trace, and of the attempts around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from meshplan.compiler import exits
 from meshplan.compiler.ledgers import folder_option, ledger_folder
 from meshplan.compiler.project import Project
-from meshplan.compiler.render.attempts import line
+from meshplan.compiler.render.attempts import tree
 
 
 @click.command("trace")
@@ -19,10 +19,10 @@ from meshplan.compiler.render.attempts import line
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
 def command(project: Project, wanted: str, folder: Path | None, form: str) -> int:
-    """Show the chain of ID, a decision, a call or a trace id: what was decided, how long it took, how it ended."""
+    """Show the chain of ID, a decision, a call or a trace id: what was decided, how long it took, what came of it, and next."""
     from meshplan.schemas.ledger.book import open_chains
     from meshplan.schemas.ledger.segment import UnreadableError
-    from meshplan.schemas.ledger.traces import traced
+    from meshplan.schemas.ledger.traces import MAX_ENTRIES, traced
 
     found = ledger_folder(project, folder)
     if found is None:
@@ -36,8 +36,10 @@ def command(project: Project, wanted: str, folder: Path | None, form: str) -> in
     if form == "json":
         click.echo(json.dumps({"v": 1, "entries": rows}))
     elif rows:
-        for row in rows:
-            click.echo(line(row))
+        for text in tree(rows):
+            click.echo(text)
+        if len(rows) >= MAX_ENTRIES:
+            click.echo(f"there may be more than these {MAX_ENTRIES} entries", err=True)
     if not rows:
         click.echo(f"nothing is recorded under `{wanted[:80]}`", err=True)
     return exits.OK if rows else exits.DIAGNOSTICS

@@ -98,8 +98,8 @@ def link(previous: bytes, line: bytes) -> bytes:
 
 
 HASH_BYTES: Final = 32
-ID_LENGTH: Final = 16
-"""Characters of an id that are looked up; whether it is the whole of it, the entry says."""
+ID_LENGTH: Final = 32
+"""Characters of an id that are looked up, which is all of those that are made here, and of a trace's."""
 
 DIMENSIONS: Final = (
     "plan",

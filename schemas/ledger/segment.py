@@ -128,9 +128,9 @@ class Segment:
         except (ValueError, TypeError):
             raise UnreadableError(f"what is folded in `{self.path.name}` is not; run `mesh ledger verify`") from None
 
-    def numbers(self, wanted: str) -> list[int]:
-        """The entries that may have an id; those that are folded, and the intents that were open then."""
-        rows = self.db.execute("SELECT seq FROM ids WHERE id = ?", (wanted[:ID_LENGTH],))
+    def numbers(self, wanted: str, most: int) -> list[int]:
+        """The entries that may have an id: so many that are folded, and the intents that were open then."""
+        rows = self.db.execute("SELECT seq FROM ids WHERE id = ? ORDER BY seq LIMIT ?", (wanted[:ID_LENGTH], most))
         return [*(int(row[0]) for row in rows), *self.folded().open]
 
     def groups(self) -> dict[int, Group]:

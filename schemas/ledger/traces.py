@@ -24,6 +24,8 @@ def traced(chains: list[Chain], wanted: str) -> list[Row]:
         looked |= ids
         pending = []
         for row in _rows(chains, ids):
+            if len(found) >= MAX_ENTRIES:
+                break
             found.setdefault((row["writer"], row["seq"]), row)
             pending += [row[name] for name in ("call", "decision", "parent") if row[name] is not None]
     return sorted(found.values(), key=lambda row: (row["at"], row["writer"], row["seq"]))
@@ -47,7 +49,7 @@ def _numbers(chain: Chain, ids: set[str]) -> set[int]:
     found: set[int] = set()
     for segment in chain.segments:
         for wanted in ids:
-            found.update(segment.numbers(wanted))
+            found.update(segment.numbers(wanted, MAX_ENTRIES))
     newest = chain.segments[-1].folded().through
     texts = [one.encode() for one in ids]
     found.update(
