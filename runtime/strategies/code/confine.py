@@ -9,7 +9,6 @@ import ctypes
 import os
 import platform
 import resource
-import signal
 import struct
 import sys
 from collections.abc import Iterable, Sequence
@@ -85,7 +84,6 @@ _SYSCALLS: Final[dict[str, tuple[int, int | None]]] = {
 """Numbers by architecture, from the kernel's unistd.h."""
 
 _EPERM, _ENOSYS = 1, 38
-_PARENT_DEATH = 1
 _CLONE_THREAD = 0x00010000
 _NO_NEW_PRIVS, _FILTER, _ALL_THREADS = 38, 1, 1
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -111,14 +109,11 @@ def limit(kind: int, most: int, process: int = 0) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def die_with_parent() -> None:
-    """Be killed when the thread ends that started this process."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
-
-
 def drop_files(executable: Path | None) -> bool:
-    """From now on this process and its children open no file but the system's libraries and this executable."""
+    """From now on this process and its children open no file but the system's libraries and this executable.
+
+    They signal nobody but each other; without an executable, that is left as it is.
+    """
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)
@@ -126,7 +121,8 @@ def drop_files(executable: Path | None) -> bool:
     if version < 1:
         return False
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
-    attributes = struct.pack("QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    scopes = 3 if version >= 6 and executable is not None else 0
+    attributes = struct.pack("QQQ", rights, 3 if version >= 4 else 0, scopes)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = libc.syscall(_CREATE_RULESET, attributes, size, 0)
     if ruleset < 0:

@@ -7,8 +7,12 @@ kills it, with the interpreter that it holds, where it does not keep to a limit.
 from __future__ import annotations
 
 import json
+import os
 import resource
+import select
+import signal
 import sys
+import threading
 from contextlib import suppress
 from importlib import import_module, metadata
 from pathlib import Path
@@ -97,8 +101,16 @@ _WARM: Final = "import asyncio, datetime, json\nf = tool\n[datetime.date(2020, 1
 """Touches what programs use, before the first of them does."""
 
 
+def _leave_with_parent() -> None:
+    """When nobody holds the other end of standard input any more, end at once, with the interpreter."""
+    watch = select.poll()
+    watch.register(0, 0)
+    watch.poll()
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
 def _confine_before(executable: Path) -> list[str]:
-    confine.die_with_parent()
     confine.limit(resource.RLIMIT_CORE, 0)
     confine.limit(resource.RLIMIT_FSIZE, 0)
     confine.limit(resource.RLIMIT_NOFILE, 64)
@@ -123,6 +135,7 @@ def main() -> int:
         with suppress(ImportError):
             import_module(name)
     kept = _confine_before(executable)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     with monty.Monty(binary_path=executable, min_processes=1, max_processes=1) as pool:
         with pool.checkout() as session:
             session.feed_run(_WARM, external_lookup={"tool": named("tool")})
