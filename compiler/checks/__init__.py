@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from meshplan.compiler.checks.caps import forgotten_caps
 from meshplan.compiler.checks.carriage import gaps
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.issuers import unusable_issuers
@@ -27,6 +28,7 @@ REFUSING: tuple[Check, ...] = (
     unusable_issuers,
     impossible_sign_ins,
     unfit_settings,
+    forgotten_caps,
 )
 ADVISING: tuple[Check, ...] = (
     dead_rules,

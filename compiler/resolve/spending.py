@@ -18,8 +18,6 @@ from meshplan.compiler.syntax.money import Budget, Price
 from meshplan.schemas.capability import CapabilityKey
 from meshplan.schemas.globs import glob_match
 
-COUNTED = ("calls", "tokens")
-
 
 def resolve_prices(context: Context) -> dict[CapabilityKey, ResolvedPrice]:
     """The price of each capability that has one; two that match the same one are an error."""
@@ -147,27 +145,52 @@ def _check_cap(
     unit = budget.limit.unit
     if unit == "calls" or budget.on_exceed == "warn":
         return
+    if unit == "tokens":
+        _check_tokens(context, name, covers, prices, path)
+        return
     for key, price in sorted(prices.items()):
         if covers is not None and key not in covers:
             continue
-        if unit in COUNTED:
-            bounded = price.price.max_tokens_per_call is not None
-        else:
-            if price.currency not in (None, unit):
-                context.say(
-                    "mixed-currencies",
-                    (*path, "limit"),
-                    f"`{name}` counts `{unit}`, and `{key.server}.{key.name}` is priced in `{price.currency}`",
-                )
-                continue
-            fixed = price.price.input_tokens is None and price.price.output_tokens is None
-            bounded = fixed or price.price.max_per_call is not None
-        if not bounded:
-            wanted = "max_tokens_per_call" if unit in COUNTED else "max_per_call"
+        if price.currency not in (None, unit):
+            context.say(
+                "mixed-currencies",
+                (*path, "limit"),
+                f"`{name}` counts `{unit}`, and `{key.server}.{key.name}` is priced in `{price.currency}`",
+            )
+            continue
+        fixed = price.price.input_tokens is None and price.price.output_tokens is None
+        if not fixed and price.price.max_per_call is None:
             context.say(
                 "unbounded-cap",
                 (*path, "limit"),
                 f"`{name}` cannot hold: one call of `{key.server}.{key.name}` has no declared maximum",
-                related=((price.path, f"add `{wanted}` here"),),
-                help=f"declare `{wanted}` in its price, or use `on_exceed: warn`",
+                related=((price.path, "add `max_per_call` here"),),
+                help="declare `max_per_call` in its price, or use `on_exceed: warn`",
             )
+
+
+def _check_tokens(
+    context: Context,
+    name: str,
+    covers: tuple[CapabilityKey, ...] | None,
+    prices: dict[CapabilityKey, ResolvedPrice],
+    path: Path,
+) -> None:
+    """Every tool takes tokens, whether it has a price or not: one finding for all that have no maximum."""
+    tools = sorted(
+        key
+        for key in context.capabilities
+        if key.kind == "tool" and not key.server.startswith("workflow:") and (covers is None or key in covers)
+    )
+    unbounded = [key for key in tools if key not in prices or prices[key].price.max_tokens_per_call is None]
+    if not unbounded:
+        return
+    first, server = unbounded[0], unbounded[0].server.removeprefix("binding:")
+    others = f", nor have {len(unbounded) - 1} more" if len(unbounded) > 1 else ""
+    context.say(
+        "unbounded-cap",
+        (*path, "limit"),
+        f"`{name}` cannot hold: one call of `{server}.{first.name}` has no declared maximum{others}",
+        related=((prices[first].path, "add `max_tokens_per_call` here"),) if first in prices else (),
+        help=f"declare it, such as `prices: {{{server}.*: {{max_tokens_per_call: 8000}}}}`, or use `on_exceed: warn`",
+    )

@@ -18,6 +18,7 @@ _STEPS = (
 )
 _PRICES = "prices:\n  notes.search: {input_tokens: 3.00 usd/1M, max_per_call: 0.50 usd}\n"
 _BUDGETS = "budgets:\n  month: {of: {team: writers}, limit: 500 usd, per: month}\n"
+_LEDGER = "runtime: {ledger: {path: ./ledger}}\n"
 
 RULES = (
     Rule(
@@ -129,7 +130,7 @@ RULES = (
         "a hard cap has nothing to reserve by",
         "A cap holds only if the most that one call can cost is set aside before it.",
         _PRICES.replace(", max_per_call: 0.50 usd", "") + _BUDGETS,
-        _PRICES + _BUDGETS,
+        _PRICES + _BUDGETS + _LEDGER,
     ),
     Rule(
         "MESH524",
@@ -137,7 +138,15 @@ RULES = (
         "a budget has two scopes",
         "`of` is one counter for a set of principals, `each` is one counter for everybody.",
         _BUDGETS.replace("limit: 500 usd", "each: user, limit: 10 calls"),
-        _BUDGETS.replace("500 usd", "10 calls"),
+        _BUDGETS.replace("500 usd", "10 calls") + _LEDGER,
+    ),
+    Rule(
+        "MESH525",
+        "forgotten-cap",
+        "a restart would forget what was spent of a cap",
+        "Spending is the sum of the ledger's entries. Without one, whoever restarts the runtime spends the cap again.",
+        _BUDGETS,
+        _BUDGETS + _LEDGER,
     ),
     Rule(
         "MESH531",

@@ -13,7 +13,7 @@ _MAPPED = (
     "      LIST: {tool: list_notes, in: {limit: args.limit}, out: {items: result.notes}}\n"
     "      GET: {tool: get_note, in: {id: int(args.id)}, out: {item: result}}\n"
 )
-_BUDGETS = "budgets:\n  month: {of: {team: writers}, limit: 1000 calls, per: month}\n"
+_BUDGETS = "budgets:\n  month: {of: {team: writers}, limit: 1000 calls, per: month, on_exceed: warn}\n"
 
 
 def _unknown(code: str, kind: str, bad: str, good: str, why: str) -> Rule:

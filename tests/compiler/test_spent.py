@@ -19,6 +19,7 @@ BUDGETS = """
 budgets:
   burst: {each: user, limit: 60 calls, per: minute}
   month: {limit: 20 usd, per: month, zone: Europe/Berlin}
+runtime: {ledger: {path: ./ledger}}
 """
 
 
