@@ -52,7 +52,7 @@ def run(kind, version, scenario):
     """One scenario with the mesh in the middle."""
     command = f"{sys.executable} {HERE / 'sandwich.py'} {kind}"
     words = ["client", "--command", command, "--scenario", scenario, "--spec-version", version, "--force"]
-    return suite.run(f"client {kind} {version} {scenario}", *words, "--timeout", "60000")
+    return suite.run(f"client {kind} {version} {scenario}", *words, "--timeout", "180000")
 
 
 def complaints(outcome, wanted, *, exactly):
