@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.project import Project, parse_day
+from meshplan.compiler.testing.files import SUFFIX, test_files
 from meshplan.compiler.testing.report import Refused, Report, run_tests
-
-SUFFIX = ".mesh-test.yaml"
-_PASSED_BY = frozenset({"node_modules", "__pycache__"})
 
 
 @click.command("test")
@@ -54,15 +51,6 @@ def command(
         junit.write_text(render_junit(found), encoding="utf-8")
     click.echo(rendered(found, form), nl=False)
     return exits.TESTS_FAILED if _failed(found, min_coverage) else exits.OK
-
-
-def test_files(root: Path) -> list[str]:
-    """The test files below a folder, without hidden folders and installed packages, sorted."""
-    found: list[str] = []
-    for folder, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith(".") and name not in _PASSED_BY)
-        found += [(Path(folder) / name).relative_to(root).as_posix() for name in names if name.endswith(SUFFIX)]
-    return sorted(found)
 
 
 def rendered(report: Report, form: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from meshplan.compiler import exits
+from meshplan.compiler.diagnostics import has_errors, ordered
 from meshplan.compiler.pipeline import Compiled
-from meshplan.compiler.project import Project, show
+from meshplan.compiler.project import Project, parse_day, show
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "markdown")
 
@@ -20,7 +23,7 @@ FORMATS = ("text", "concise", "json", "sarif", "github", "markdown")
 @click.option("--diff", is_flag=True, help="with --fix: print the change and write nothing")
 @click.pass_obj
 def command(project: Project, form: str, color: str, now: str | None, strict: bool, fix: bool, diff: bool) -> int:
-    """Check mesh.yaml and mesh.lock; touches no network."""
+    """Check mesh.yaml, mesh.lock and the access tests beside them; touches no network."""
     if diff and not fix:
         raise click.UsageError("`--diff` goes with `--fix`")
     if fix:
@@ -28,7 +31,7 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
         if diff:
             return _code(compiled, strict)
     else:
-        compiled = project.compile_everywhere(now)
+        compiled = _with_tests(project, project.compile_everywhere(now), now)
     if form == "text":
         show(compiled, colour=color, to_stdout=True)
         hidden = f", {len(compiled.suppressed)} suppressed" if compiled.suppressed else ""
@@ -37,6 +40,19 @@ def command(project: Project, form: str, color: str, now: str | None, strict: bo
     else:
         click.echo(rendered(compiled, form, project.below, project.environment or "default"), nl=False)
     return _code(compiled, strict)
+
+
+def _with_tests(project: Project, compiled: Compiled, now: str | None) -> Compiled:
+    """With what is wrong in the access tests beside the mesh, which are resolved against a mesh without errors."""
+    from meshplan.compiler.testing.files import test_files
+
+    files = [] if has_errors(compiled.diagnostics) else test_files(project.root)
+    if not files:
+        return compiled
+    from meshplan.compiler.testing.report import mistakes
+
+    found, texts = mistakes(project, files, today=parse_day(now))
+    return replace(compiled, diagnostics=ordered((*compiled.diagnostics, *found)), texts={**texts, **compiled.texts})
 
 
 def _code(compiled: Compiled, strict: bool) -> int:

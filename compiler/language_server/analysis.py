@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from meshplan.compiler.diagnostics import Diagnostics, Span
+from meshplan.compiler.diagnostics import Diagnostic, Diagnostics, Span
 from meshplan.compiler.lockfile import ServerLock
 from meshplan.compiler.marks import MapNode
-from meshplan.compiler.pipeline import compile_mesh
+from meshplan.compiler.pipeline import Compiled, compile_mesh
 from meshplan.compiler.reader import Reader
 from meshplan.compiler.resolved import KnownCapability
 from meshplan.compiler.source import read_yaml
+from meshplan.compiler.testing.files import SUFFIX
+from meshplan.compiler.testing.load import read_tests, suite
 from meshplan.schemas.capability import CapabilityKey
 
 
@@ -64,11 +66,27 @@ def analyse(reader: Overlay, *, entry: str, today: date, before: Analysis) -> An
     draft = compiled.draft
     root = draft.whole or draft.root
     read = {name: read_yaml(name, text)[0] for name, text in reader.buffers.items() if name.endswith((".yaml", ".yml"))}
+    found, texts = _tests(reader, compiled, today)
     return Analysis(
-        diagnostics=compiled.diagnostics,
-        texts=compiled.texts,
+        diagnostics=(*compiled.diagnostics, *found),
+        texts={**texts, **compiled.texts},
         root=before.root if root is None else root,
         locks=draft.locks or before.locks,
         capabilities=before.capabilities if draft.resolved is None else draft.resolved.capabilities,
         trees={name: tree for name, tree in read.items() if tree is not None},
     )
+
+
+def _tests(reader: Overlay, compiled: Compiled, today: date) -> tuple[Diagnostics, dict[str, str]]:
+    """What is wrong with the access tests that are open; names only where the mesh itself has no errors.
+
+    Tests of single environments are read, and not resolved: here is the mesh without any.
+    """
+    files = sorted(name for name in reader.buffers if name.endswith(SUFFIX))
+    found: list[Diagnostic] = []
+    for file in files:
+        document, said, _ = read_tests(reader, file)
+        found += said
+        if document is not None and (compiled.bundle or compiled.held) and not document.tests.environments:
+            found += suite(document, compiled, None, today)[1]
+    return tuple(found), {file: reader.buffers[file] for file in files}

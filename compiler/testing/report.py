@@ -57,8 +57,30 @@ class _World(NamedTuple):
     suites: list[Suite]
 
 
+class _Gathered(NamedTuple):
+    worlds: dict[str | None, _World]
+    skipped: list[str]
+    found: list[Diagnostic]
+    texts: dict[str, str]
+
+
 def run_tests(project: Project, files: Sequence[str], *, today: date, mutate: bool) -> Report | Refused:
     """Run test files; nothing is run where any of them, or the mesh, has a mistake."""
+    worlds, skipped, found, texts = _gathered(project, files, today)
+    if has_errors(found):
+        return Refused(ordered(found), texts)
+    return _judged(worlds, skipped, today, mutate=mutate)
+
+
+def mistakes(project: Project, files: Sequence[str], *, today: date) -> tuple[Diagnostics, dict[str, str]]:
+    """What is wrong with test files themselves, and their texts; nothing is run."""
+    _, _, found, texts = _gathered(project, files, today)
+    own = set(files)
+    return ordered(d for d in found if d.span.file in own), {file: texts[file] for file in files}
+
+
+def _gathered(project: Project, files: Sequence[str], today: date) -> _Gathered:
+    """Every file with what it asks, in each environment that it names, and all that is wrong."""
     documents, found, texts = _read(project, files)
     compiled: dict[str | None, Compiled] = {}
     worlds: dict[str | None, _World] = {}
@@ -77,9 +99,7 @@ def run_tests(project: Project, files: Sequence[str], *, today: date, mutate: bo
             tests, said = suite(document, made, name, today)
             found += said
             worlds.setdefault(name, _World(bundle, [])).suites.append(tests)
-    if has_errors(found):
-        return Refused(ordered(found), texts)
-    return _judged(worlds, skipped, today, mutate=mutate)
+    return _Gathered(worlds, skipped, found, texts)
 
 
 def _read(project: Project, files: Sequence[str]) -> tuple[list[Document], list[Diagnostic], dict[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,15 @@ class Desk:
         if self.active.watching(owner) >= limit:
             data = {"reason": "overloaded", "limit": limit}
             raise RpcError(OVERLOADED, f"more than {limit} streams at once", data)
+
+    @contextmanager
+    def refusing(self, endpoint: str, caller: Caller, method: str) -> Generator[None]:
+        """Record what is refused inside, before it became a call."""
+        try:
+            yield
+        except RpcError as error:
+            self.invoker.refuse(endpoint, caller, error, method)
+            raise
 
     def index(self, endpoint: str) -> EndpointIndex:
         """The endpoint as the newest plan has it; raises ``RpcError``."""

@@ -81,16 +81,24 @@ async def _answer(desk: Desk, session: Session, caller: Caller, request: jsonrpc
     match request.method:
         case "ping":
             return {}
-        case "logging/setLevel":
-            return _set_level(desk, session, request.params)
         case "resources/subscribe":
             return await _subscribe(desk, session, caller, request.params)
-        case "resources/unsubscribe":
-            return _unsubscribe(desk, session, request.params)
-        case "initialize":
-            raise RpcError(INVALID_REQUEST, "the session is initialized already")
+        case "logging/setLevel" | "resources/unsubscribe" | "initialize":
+            with desk.refusing(session.endpoint, caller, request.method):
+                return _own(desk, session, request)
         case _:
             return await _invoke(desk, session, caller, request, channel)
+
+
+def _own(desk: Desk, session: Session, request: jsonrpc.Request) -> dict[str, Any]:
+    """What concerns the session alone and never becomes a call."""
+    match request.method:
+        case "logging/setLevel":
+            return _set_level(desk, session, request.params)
+        case "resources/unsubscribe":
+            return _unsubscribe(desk, session, request.params)
+        case _:
+            raise RpcError(INVALID_REQUEST, "the session is initialized already")
 
 
 def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[str, Any]:

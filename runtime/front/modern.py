@@ -60,9 +60,10 @@ async def answer(
     if request.method == "server/discover":
         return discover(desk.index(endpoint))
     token, level = progress_token(request.params), _log_level(request)
-    capabilities = members(envelope.client_capabilities)
-    if capabilities is None:
-        raise invalid("the client capabilities are not an object")
+    with desk.refusing(endpoint, caller, request.method):
+        capabilities = members(envelope.client_capabilities)
+        if capabilities is None:
+            raise invalid("the client capabilities are not an object")
     return await desk.invoker.invoke(
         Call(
             endpoint=endpoint,
@@ -85,11 +86,12 @@ async def answer(
 
 async def listen(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
     """Serve one subscription: acknowledge, tell of changes, and return the final result when it is over."""
-    wanted = members(request.params.get("notifications"))
-    if wanted is None:
-        raise invalid("the notifications to listen for are missing")
-    desk.index(endpoint)
-    desk.check_streams(caller.owner)
+    with desk.refusing(endpoint, caller, request.method):
+        wanted = members(request.params.get("notifications"))
+        if wanted is None:
+            raise invalid("the notifications to listen for are missing")
+        desk.index(endpoint)
+        desk.check_streams(caller.owner)
     honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
     with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:

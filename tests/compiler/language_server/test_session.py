@@ -255,3 +255,19 @@ def test_files_that_a_mesh_includes_are_part_of_it(session, tmp_path):
     assert (path, place.start.line) == (tmp_path / "mesh.yaml", 12)
     session.close(desk.path)
     assert session.mesh_of(Path("/nowhere/x.yaml")) is None
+
+
+TESTS = "mesh-test: v1\ntests:\n  - {name: reads, endpoint: desk, as: 'team:writers', call: get_note, expect: allow}\n"
+
+
+def test_an_access_test_that_is_open_is_checked_against_the_mesh(session, tmp_path):
+    Desk(session, tmp_path).know(TWO)
+    tests = Desk(session, tmp_path, "desk.mesh-test.yaml")
+    assert tests.know(TESTS)[tests.path] == []
+    (wrong,) = tests.know(TESTS.replace("get_note", "get_nite"))[tests.path]
+    assert wrong.diagnostic.message == "`desk` offers nothing called `get_nite`"
+    assert wrong.range.start == (2, TESTS.splitlines()[2].index("get_note"))
+    (unknown,) = tests.know(TESTS.replace("expect", "expects"))[tests.path]
+    assert "expects" in unknown.diagnostic.message
+    session.close(tests.path)
+    assert Desk(session, tmp_path).know(TWO)[tests.path] == []
