@@ -50,7 +50,9 @@ _COMMON = 3_000
 """Documents that hold a word, from where on it only adds to what rarer words have found."""
 _REMEMBERED = 4_096
 """Words whose postings, synonyms included, are kept ready."""
-_SETS = 256
+LONGEST_QUERY = 500
+"""Characters of a query that are read: callers send what they like."""
+_SETS = 64
 """Sets of candidates that are kept ready: one for each set of tools that some callers share."""
 
 
@@ -70,7 +72,7 @@ class Index:
 
     def rank(self, query: str, candidates: Collection[str] | None, limit: int) -> list[str]:
         """The ids that fit best, best first, ties by id; only ``candidates`` where they are given."""
-        asked = set(words(query))
+        asked = set(words(query[:LONGEST_QUERY]))
         allowed = None if candidates is None else self._places(frozenset(candidates))
         scores = self._tools.scores(asked, allowed)
         if not scores:

@@ -18,7 +18,7 @@ from meshplan.runtime.strategies.search.semantic.hybrid import Hybrid
 from meshplan.schemas import jsontext, meta_tools
 from meshplan.schemas.plan import Search
 
-_SCOPES: Final = 256
+_SCOPES: Final = 64
 """Sets of visible tools for which lists and candidates are kept ready."""
 _LIKE: Final = 3
 """Tools that are named where a name is not known."""
@@ -110,7 +110,7 @@ class SearchStrategy:
         pinned = [entry.tool.definition for entry in entries if entry.tool.name in self.direct]
         return _Scope(
             names=names,
-            findable=names - self.direct,
+            findable=names - self.direct if self.direct else names,
             servers=tuple(sorted({entry.tool.server for entry in entries})),
             listed=(*pinned, *self._own(entries)) if entries else (),
         )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshplan.runtime.strategies.search.ranking import Document, Index
+from meshplan.runtime.strategies.search.ranking import LONGEST_QUERY, Document, Index
 from meshplan.runtime.strategies.search.words import words
 
 TOOLS = [
@@ -68,3 +68,8 @@ def test_an_index_of_nothing_finds_nothing():
 def test_names_are_split_where_programmers_split_them():
     assert words("getHTTPResponse_v2 list-all") == ["get", "http", "respons", "v", "2", "list"]
     assert words("créer") == words("CRÉER")
+
+
+def test_no_query_is_read_beyond_its_bound():
+    assert INDEX.rank("x " * LONGEST_QUERY + "send message", None, 5) == []
+    assert INDEX.rank("send message " + "y" * 5_000_000, None, 1) == ["slack/send_message"]

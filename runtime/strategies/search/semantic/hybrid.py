@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from meshplan.runtime.strategies.search.ranking import Document, Index
+from meshplan.runtime.strategies.search.ranking import LONGEST_QUERY, Document, Index
 from meshplan.runtime.strategies.search.semantic import model
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ _DAMPING, _MEANING = 60, 2
 _BATCH: Final = 16
 _DIGITS: Final = 4
 """Likenesses that differ by less are equal: processors round differently."""
-_LONGEST: Final = 500
-"""Characters of a query that are read."""
 _JOINTS = re.compile(r"[_-]|(?<=[a-z])(?=[A-Z])")
 
 
@@ -42,7 +40,7 @@ class Hybrid:
         if self._vectors is None:
             self._learn()
             return [found[:limit] for found in lexical]
-        asked = await anyio.to_thread.run_sync(model.embed, [query[:_LONGEST] for query in queries])
+        asked = await anyio.to_thread.run_sync(model.embed, [query[:LONGEST_QUERY] for query in queries])
         meant = self._nearest(self._vectors, asked, candidates)
         return [_fused(words, near)[:limit] for words, near in zip(lexical, meant, strict=True)]
 
