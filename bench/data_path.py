@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import socket
 import statistics
 import sys
@@ -25,7 +26,7 @@ from data_plan import KEY, plan
 SERVERS, TOOLS, RULES = 50, 10, 500
 AT_ONCE = (1, 32)
 LISTS = 20
-PATIENCE = 120.0
+PATIENCE = 600.0
 """Seconds for one target's share of one round, and for a first list."""
 
 
@@ -106,7 +107,12 @@ async def targets(stack: contextlib.ExitStack, run: Run, base: int, upstream: in
     found.append(Target("mesh, legacy", over_http(url, modern=False, key=KEY), "s07_echo", pid, tools=False))
     url, pid = mesh(stack, base + SERVERS, "older", 1, RULES)
     older = Target(
-        "mesh, modern, to a legacy server", over_http(url, modern=True, key=KEY), "s00_echo", pid, tools=False
+        "mesh, modern, to a legacy server",
+        over_http(url, modern=True, key=KEY),
+        "s00_echo",
+        pid,
+        tools=False,
+        slow=True,
     )
     await first_list(older.make, TOOLS)
     found.append(older)
@@ -129,8 +135,11 @@ async def one_round(run: Run, found: list[Target], calls: int) -> None:
     for target in found:
         share = max(64, calls // 10) if target.slow else calls
         for at_once in AT_ONCE:
-            async with asyncio.timeout(PATIENCE):
-                one = await load(target.make, tool=target.tool, calls=share, concurrency=at_once, pid=target.pid)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    one = await load(target.make, tool=target.tool, calls=share, concurrency=at_once, pid=target.pid)
+            except (OSError, RuntimeError, TimeoutError, asyncio.IncompleteReadError) as error:
+                raise SystemExit(f"{target.name}, {at_once} at once: {type(error).__name__}: {error}") from None
             run.calls.setdefault((target.name, at_once), []).append(one)
 
 
@@ -200,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true")
     BUILD.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     run = asyncio.run(measure(full=parser.parse_args().full))
     show(run)
     judge(run)
