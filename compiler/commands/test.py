@@ -8,8 +8,11 @@ import click
 
 from meshplan.compiler import exits
 from meshplan.compiler.project import Project, parse_day
+from meshplan.compiler.rules import BY_SLUG
 from meshplan.compiler.testing.files import SUFFIX, test_files
 from meshplan.compiler.testing.report import Refused, Report, run_tests
+
+_NO_SUCH_RULE = BY_SLUG["unknown-rule"].code
 
 
 @click.command("test")
@@ -36,7 +39,8 @@ def command(
 ) -> int:
     """Run FILES, or every `*.mesh-test.yaml` of the mesh's folder, in the environments that they name.
 
-    Exit 4 where a test fails, coverage is too low, a mutant survives, or there is no test at all.
+    Exit 4 where a test fails or names a rule that there is not, coverage is too low, a mutant survives, or there is no
+    test at all.
     """
     chosen = list(files) or test_files(project.root)
     if not chosen:
@@ -73,7 +77,9 @@ def _refused(found: Refused) -> int:
     from meshplan.compiler.render.view import view
 
     click.echo(render_text(view(found.diagnostics, found.texts)), nl=False, err=True)
-    return exits.DIAGNOSTICS
+    errors = [d.code for d in found.diagnostics if d.severity == "error"]
+    # What a test says must decide is not there: the mesh does not do what the test says, as where a rule was taken away.
+    return exits.TESTS_FAILED if all(code == _NO_SUCH_RULE for code in errors) else exits.DIAGNOSTICS
 
 
 def _failed(report: Report, min_coverage: float | None) -> bool:
