@@ -85,8 +85,10 @@ class Index:
         best = sorted((-round(score, 9), self.ids[at]) for score, at in total if score >= floor)
         return [name for _, name in best[:limit]]
 
-    def _find_places(self, candidates: frozenset[str]) -> frozenset[int]:
-        return frozenset(self.place[name] for name in candidates if name in self.place)
+    def _find_places(self, candidates: frozenset[str]) -> frozenset[int] | None:
+        """Where the candidates are; ``None`` for everywhere, which need not be asked of each."""
+        found = frozenset(self.place[name] for name in candidates if name in self.place)
+        return None if len(found) == len(self.ids) else found
 
 
 _TIE = 1e-8
