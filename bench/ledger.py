@@ -28,6 +28,7 @@ from meshplan.runtime.snapshot import Snapshot
 from meshplan.schemas.ledger.entry import Entry
 
 CALLERS = 32
+START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 async def calls(folder: Path, count: int, durability: str | None) -> float:
@@ -60,9 +61,9 @@ async def calls(folder: Path, count: int, durability: str | None) -> float:
     return (time.process_time() - began) / count * 1e6
 
 
-def fill(folder: Path, records: int) -> None:
+def fill(folder: Path, records: int, start: datetime = START) -> None:
     """Outcomes over 30 days, of 200 users and 50 capabilities, each with each, so that hardly any two share an hour."""
-    start, made, chance = datetime(2026, 6, 1, tzinfo=UTC), 0, random.Random(7)
+    made, chance = 0, random.Random(7)
     file = LedgerFile(folder, lambda: start.isoformat(timespec="milliseconds"))
     while made < records:
         batch = []

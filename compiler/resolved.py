@@ -117,6 +117,14 @@ class ResolvedGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedOperator:
+    """Whoever holds all of ``to`` may look at these endpoints; ``None``: at everything."""
+
+    to: tuple[str, ...]
+    endpoints: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedIdentity:
     """The subjects that each key, the loopback profile and tokens' claims prove."""
 
@@ -160,6 +168,7 @@ class Resolved:
     rules: tuple[ResolvedRule, ...]
     roles: Mapping[str, tuple[str, ...]]
     grants: tuple[ResolvedGrant, ...]
+    operators: tuple[ResolvedOperator, ...]
     identity: ResolvedIdentity
     prices: Mapping[CapabilityKey, ResolvedPrice]
     budgets: tuple[ResolvedBudget, ...]

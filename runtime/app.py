@@ -184,7 +184,9 @@ async def serve(
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)
             async with keep_fresh(issuers, parts.active), anyio.create_task_group() as group:
-                group.start_soon(administer, admin, parts.active, status, gathered, parts.book.folder)
+                group.start_soon(
+                    administer, admin, parts.active, status, gathered, parts.book.folder, verifier, sign_ins
+                )
                 line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
                 code = await serve_http(front, listener, parts.active, partial(announce, line))
                 group.cancel_scope.cancel()

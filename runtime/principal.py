@@ -127,6 +127,16 @@ class Keyring:
             case _:
                 return self._of_key(credential, now)
 
+    def logged_in(self, token: Token) -> Principal | None:
+        """Whom an ID token stands for that an issuer gave to the mesh itself, if for anybody."""
+        found = self._named.get(token.issuer)
+        try:
+            return found and self._checked(
+                Principal(token.issuer, token.subject, self._subjects(found[0], token.claims))
+            )
+        except RejectedError:
+            return None
+
     def _of_key(self, credential: str, now: datetime) -> Principal:
         if credential == LOCAL:
             if self._local is None:

@@ -90,6 +90,7 @@ __all__ = [
     "Offer",
     "OpenApiTransport",
     "Operation",
+    "Operator",
     "Passthrough",
     "PerUserAuth",
     "Plan",
@@ -235,12 +236,21 @@ class SignIns(Frozen):
     path: str
 
 
+class Operator(Frozen):
+    """Whoever holds all of ``to`` may look at a running mesh: at these endpoints, or (``None``) at everything."""
+
+    to: tuple[str, ...]
+    endpoints: tuple[str, ...] | None
+
+
 class Settings(Frozen):
     """Where and within which bounds the runtime serves."""
 
     listen: str
     public_url: str | None
     admin_listen: str | None = None
+    admin_url: str | None = None
+    operators: tuple[Operator, ...] = ()
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...] = ()
     private_networks: tuple[str, ...] = ()

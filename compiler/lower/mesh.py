@@ -45,7 +45,7 @@ def lower_mesh(mesh: Mesh, resolved: Resolved, draft: Draft) -> plan.Plan:
         prices={key.id: lower_price(price) for key, price in sorted(resolved.prices.items())},
         budgets={budget.name: lower_budget(budget) for budget in resolved.budgets},
         guardrails=plan.Guardrails(policies=dict(resolved.policies), invariants=dict(resolved.invariants)),
-        runtime=lower_settings(mesh.runtime),
+        runtime=lower_settings(mesh.runtime, resolved.operators),
     )
 
 

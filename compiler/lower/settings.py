@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from meshplan.compiler.lower.servers import value
+from meshplan.compiler.resolved import ResolvedOperator
 from meshplan.compiler.syntax.settings import Runtime
 from meshplan.schemas import plan
 
 
-def lower_settings(runtime: Runtime) -> plan.Settings:
+def lower_settings(runtime: Runtime, operators: Sequence[ResolvedOperator]) -> plan.Settings:
     """Where and within which bounds the runtime serves."""
     limits, ledger, counters = runtime.limits, runtime.ledger, runtime.counters
     return plan.Settings(
         listen=runtime.listen,
         public_url=runtime.public_url,
         admin_listen=runtime.admin_listen,
+        admin_url=runtime.admin_url,
+        operators=tuple(plan.Operator(to=one.to, endpoints=one.endpoints) for one in operators),
         allowed_origins=tuple(sorted(set(runtime.allowed_origins))),
         trusted_proxies=tuple(sorted(set(runtime.trusted_proxies))),
         private_networks=tuple(sorted(set(runtime.private_networks))),

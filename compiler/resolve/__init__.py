@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from meshplan.compiler.diagnostics import Diagnostics
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.resolve.access import resolve_grants, resolve_roles, resolve_rules
+from meshplan.compiler.resolve.access import resolve_grants, resolve_operators, resolve_roles, resolve_rules
 from meshplan.compiler.resolve.bindings import resolve_bindings
 from meshplan.compiler.resolve.callable import without_uncallable
 from meshplan.compiler.resolve.context import Context
@@ -39,6 +39,7 @@ def resolve(draft: Draft) -> tuple[Draft, Diagnostics]:
         rules=rules,
         roles=resolve_roles(context, rules),
         grants=resolve_grants(context),
+        operators=resolve_operators(context),
         identity=resolve_identity(context),
         prices=prices,
         budgets=resolve_budgets(context, prices),

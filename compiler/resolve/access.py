@@ -12,7 +12,7 @@ from meshplan.compiler.diagnostics import Path
 from meshplan.compiler.resolve.conditions import compile_condition
 from meshplan.compiler.resolve.context import Context
 from meshplan.compiler.resolve.select import reached
-from meshplan.compiler.resolved import ResolvedGrant, ResolvedRule
+from meshplan.compiler.resolved import ResolvedGrant, ResolvedOperator, ResolvedRule
 from meshplan.compiler.syntax.access import GrantEntry, Role, RuleEntry, SubjectRef
 from meshplan.compiler.syntax.identity import Assertion
 from meshplan.schemas import jsontext
@@ -215,6 +215,20 @@ def _is_declared(context: Context, kind: str, name: str, path: Path) -> bool:
     if kind == "user":
         return users.issuer is not None or context.known("user", name, users.named, path)
     return context.known(kind, name, getattr(context.mesh.identity, _SECTIONS[kind]), path)
+
+
+def resolve_operators(context: Context) -> tuple[ResolvedOperator, ...]:
+    """Who may look, in a stable order; one that names a wrong endpoint sees nothing rather than more."""
+    found: set[ResolvedOperator] = set()
+    for index, entry in enumerate(context.mesh.runtime.operators):
+        path: Path = ("runtime", "operators", index)
+        to = conjunction(context, entry, path)
+        places = [(*path, "endpoints", number) for number in range(len(entry.endpoints))]
+        named = zip(entry.endpoints, places, strict=True)
+        known = [name for name, place in named if context.known("endpoint", name, context.mesh.virtual, place)]
+        if to:
+            found.add(ResolvedOperator(to, tuple(sorted(set(known))) if entry.endpoints else None))
+    return tuple(sorted(found, key=lambda one: (one.to, one.endpoints or ())))
 
 
 def asserted(context: Context, assertion: Assertion, path: Path) -> tuple[str, ...]:

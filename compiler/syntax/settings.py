@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.servers import Url
-from meshplan.compiler.syntax.words import Duration, Maybe, Secret, Size, Text, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, Maybe, Name, Secret, Size, Text, Written, bad_value
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})\Z")
 
@@ -85,12 +86,20 @@ class SignIns(Written):
     path: Text = "./sign-ins"
 
 
+class Operator(SubjectRef):
+    """Who may look at a running mesh from elsewhere: at everything, or at what happens at some endpoints."""
+
+    endpoints: list[Name] = []
+
+
 class Runtime(Written):
     """Settings of the serving process; everything here is compiled into the plan."""
 
     listen: Listen = "127.0.0.1:8700"
     public_url: Maybe[Url] = None
     admin_listen: Maybe[Listen] = None
+    admin_url: Maybe[Url] = None
+    operators: list[Operator] = []
     allowed_origins: list[Url] = []
     trusted_proxies: list[Network] = []
     private_networks: list[Network] = []

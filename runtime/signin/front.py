@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from meshplan.runtime.identity.issuers import IssuerUnavailableError
 from meshplan.runtime.identity.token import RejectedError
 from meshplan.runtime.principal import LOCAL, UnauthenticatedError
 from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.signin import html
+from meshplan.runtime.signin.id_token import checked
 from meshplan.runtime.signin.sign_ins import PATH, SignIns, Wanted
 from meshplan.runtime.signin.tickets import TicketError
 from meshplan.runtime.signin.visit import Answer, PageError, Visit, new_browser
@@ -148,16 +148,8 @@ class Front:
 
     async def _subject(self, visit: Visit, issuer: JwtIssuer, text: str, nonce: str) -> str:
         """The ``sub`` of an ID token that was made for us, just now, by this issuer; raises ``PageError``."""
-        login, now = issuer.login, self.now().timestamp()
-        try:
-            token = await self.verifier.verify(text, visit.door.keyring)
-            token.check_time(now)
-        except (RejectedError, IssuerUnavailableError):
-            raise PageError(403, "id_token", "The issuer's word cannot be checked.") from None
-        for_us = login is not None and token.audience == frozenset({login.client_id})
-        if token.issuer != issuer.url or not for_us or token.claims.get("nonce") != nonce:
-            raise PageError(403, "id_token", "The issuer's word was not given to this mesh, or not now.")
-        return token.subject
+        found = await checked(self.verifier, visit.door.keyring, issuer, text, nonce, self.now().timestamp())
+        return found.subject
 
     async def _consented(self, visit: Visit, name: str) -> Answer:
         """Back from a server's authorization server: keep what the code is good for, for the caller who is here."""

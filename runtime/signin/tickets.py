@@ -13,9 +13,9 @@ from meshplan.runtime.used import Once
 from meshplan.schemas.plan import Value
 
 SECONDS: Final = 600.0
-"""For which anything here is good: enough to find one's password, and to log in twice."""
+"""For which anything here is good unless it says otherwise: enough to find one's password, and to log in twice."""
 
-Kind = Literal["link", "who", "proof", "login", "consent"]
+Kind = Literal["link", "who", "proof", "login", "consent", "operator login", "operator"]
 """A ticket of one kind is never one of another: each has a sealing key of its own."""
 
 
@@ -36,9 +36,9 @@ class Tickets:
     used: Once
     now: Callable[[], float] = time.time
 
-    async def make(self, kind: Kind, payload: dict[str, Any], browser: str = "") -> str:
-        """The text of a ticket; raises ``SecretError``."""
-        whole = {**payload, "e": int(self.now() + SECONDS), "n": new_id()}
+    async def make(self, kind: Kind, payload: dict[str, Any], browser: str = "", seconds: float = SECONDS) -> str:
+        """The text of a ticket that is good for so long; raises ``SecretError``."""
+        whole = {**payload, "e": int(self.now() + seconds), "n": new_id()}
         return await self.sealer.seal(self.keys, f"sign-in {kind}", whole, browser)
 
     async def read(self, kind: Kind, text: str, browser: str = "") -> dict[str, Any]:

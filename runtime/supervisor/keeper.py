@@ -23,10 +23,12 @@ from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.budget.counting import Counting
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
+from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.listen import refused
 from meshplan.runtime.record import Say, say_to
 from meshplan.runtime.reload import Follower, prepared_by
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.counters import Till
@@ -233,7 +235,9 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         tasks.start_soon(drift.run, upstreams)
         tasks.start_soon(counters.run)
         tasks.start_soon(keeper.till.background.run)
-        tasks.start_soon(administer, setup.admin, active, keeper, keeper.gathered, book.folder)
+        sign_ins = SignIns(active, root, setup.sealer())
+        verifier = Verifier(issuers)
+        tasks.start_soon(administer, setup.admin, active, keeper, keeper.gathered, book.folder, verifier, sign_ins)
         yield keeper
         tasks.cancel_scope.cancel()
 

@@ -24,6 +24,7 @@ from meshplan.schemas.plan import (
     Limits,
     LiveResources,
     Offer,
+    Operator,
     Passthrough,
     Plan,
     Price,
@@ -58,6 +59,8 @@ class Draft:
     trusted_proxies: tuple[str, ...] = ()
     listen: str = "127.0.0.1:0"
     admin_listen: str | None = None
+    admin_url: str | None = None
+    operators: tuple[Operator, ...] = ()
     public_url: str | None = None
     origins: tuple[str, ...] = ()
     seal_keys: tuple[Value, ...] = ()
@@ -146,6 +149,8 @@ class Draft:
             runtime=Settings(
                 listen=self.listen,
                 admin_listen=self.admin_listen,
+                admin_url=self.admin_url,
+                operators=self.operators,
                 public_url=self.public_url,
                 allowed_origins=self.origins,
                 seal_keys=self.seal_keys,

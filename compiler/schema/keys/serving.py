@@ -8,6 +8,18 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Runtime.listen": ("Host and port of the endpoints.", "127.0.0.1:8700"),
     "Runtime.public_url": ("URL under which clients reach the runtime.", "https://mesh.example"),
     "Runtime.admin_listen": ("Host and port of status, metrics and console; they only answer GET.", "127.0.0.1:8701"),
+    "Runtime.admin_url": ("URL under which browsers reach `admin_listen` from elsewhere.", "https://mesh-ops.example"),
+    "Runtime.operators": (
+        "Who may look at status, metrics and console from elsewhere than the machine itself.",
+        [{"team": "platform"}],
+        [{"team": "desk", "endpoints": ["desk"]}],
+    ),
+    "Operator.user": ("A user.", "ana@acme.example"),
+    "Operator.team": ("A team.", "platform"),
+    "Operator.agent": ("An agent.", "ci"),
+    "Operator.application": ("An application.", "dashboard"),
+    "Operator.anyone": ("Every caller who is known.", "authenticated"),
+    "Operator.endpoints": ("The endpoints that they may look at; left out: everything.", ["desk"]),
     "Runtime.allowed_origins": ("Web origins that browsers may call from.", ["https://ide.example"]),
     "Runtime.trusted_proxies": ("Networks whose forwarded headers are believed.", ["10.0.0.0/8"]),
     "Runtime.private_networks": (

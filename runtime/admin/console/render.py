@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -50,6 +51,11 @@ def load() -> None:
 def page(name: str, view: dict[str, Any]) -> bytes:
     """One page in UTF-8."""
     return _environment().get_template(f"{name}.html.jinja").render({**_SHARED, "here": name, **view}).encode()
+
+
+def alone(title: str, text: str, links: Mapping[str, str]) -> bytes:
+    """A page with some words, and links by name, for somebody who may see nothing yet."""
+    return _environment().get_template("alone.html.jinja").render(title=title, text=text, links=links).encode()
 
 
 @lru_cache(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,11 @@ from meshplan.schemas.ledger.usage import MEASURES, Usage, usage
 
 DIMENSIONS: Final = ("team", "user", "agent", "application", "capability")
 STALE: Final = 30.0
-"""Seconds after which a look has the summary made again."""
+"""Seconds after which a look has the summary made again, and more where making it takes long."""
+PAUSE: Final = 20
+"""For every second that making it took, so many pass before it is made again."""
+QUIET: Final = 1.0
+"""Seconds that a runtime which has just begun gets for its first calls."""
 HOURS: Final = 24
 MOST: Final = 25
 """Rows of a table."""
@@ -42,20 +46,23 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The day until ``until``."""
+    """The day until ``until``: once by all but teams, of which somebody may have several, and once by them."""
 
     until: datetime
-    hours: Usage
-    by: Mapping[str, Usage]
+    whole: Usage
+    teams: Usage
 
     def spent(self, dimension: str, viewer: Viewer) -> list[Spent]:
         """Who has used most, of what a viewer may see."""
+        usage = self.teams if dimension == "team" else self.whole
+        places = tuple(usage.by.index(name) for name in ("endpoint", dimension, "currency"))
         found: dict[str | None, Spent] = {}
-        for (endpoint, name, currency), sums in self.by[dimension].rows.items():
+        for key, sums in usage.rows.items():
+            endpoint, name, currency = (key[place] for place in places)
             if not viewer.sees(None if endpoint is None else str(endpoint)):
                 continue
-            key = None if name is None else str(name)
-            row = found.setdefault(key, Spent(key))
+            called = None if name is None else str(name)
+            row = found.setdefault(called, Spent(called))
             row.calls += sums[_CALLS]
             row.tokens += sums[_IN] + sums[_OUT]
             if currency is not None and sums[_COST]:
@@ -68,7 +75,9 @@ class Summary:
         first = self.until - timedelta(hours=HOURS - 1)
         labels = [(first + timedelta(hours=number)).isoformat()[:13] for number in range(HOURS)]
         found = {label: [0, 0, 0] for label in labels}
-        for (endpoint, hour, outcome), sums in self.hours.rows.items():
+        places = tuple(self.whole.by.index(name) for name in ("endpoint", "hour", "outcome"))
+        for key, sums in self.whole.rows.items():
+            endpoint, hour, outcome = (key[place] for place in places)
             if str(hour) in found and viewer.sees(None if endpoint is None else str(endpoint)):
                 found[str(hour)][kind_of(outcome)] += sums[_CALLS]
         return [Count(f"{label[11:13]}:00", *found[label]) for label in labels]
@@ -83,7 +92,7 @@ class Ledgers:
         self._folder, self._now = folder, now
         self.summary: Summary | None = None
         self.error: str | None = None
-        self._made_at = 0.0
+        self._again_at = 0.0
         self._looked = anyio.Event()
 
     @property
@@ -93,12 +102,13 @@ class Ledgers:
 
     def look(self) -> Summary | None:
         """The newest summary, however old; an old one is made again in the background."""
-        if time.monotonic() - self._made_at > STALE:
+        if time.monotonic() > self._again_at:
             self._looked.set()
         return self.summary
 
     async def run(self) -> None:
-        """Make a summary now, and whenever somebody looks at an old one, until cancelled."""
+        """Make a summary soon, and whenever somebody looks at an old one, until cancelled."""
+        await anyio.sleep(QUIET)
         while True:
             self._looked = anyio.Event()
             folder = self._folder()
@@ -107,7 +117,7 @@ class Ledgers:
             await self._looked.wait()
 
     def _make(self, folder: Path) -> None:
-        until = self._now()
+        until, began = self._now(), time.monotonic()
         since = (until - timedelta(hours=HOURS - 1)).replace(minute=0, second=0, microsecond=0)
         try:
             with open_chains(folder) as chains:
@@ -115,7 +125,8 @@ class Ledgers:
             self.error = None
         except UnreadableError as error:
             self.error = str(error)
-        self._made_at = time.monotonic()
+        took = time.monotonic() - began
+        self._again_at = began + max(STALE, PAUSE * took)
 
     async def trace(self, wanted: str) -> list[Row]:
         """The entries of an attempt, a call or a trace; none where there is no ledger to read."""
@@ -125,9 +136,10 @@ class Ledgers:
 
 def summarise(chains: list[Chain], since: datetime, until: datetime) -> Summary:
     """Add up what began in [since, until)."""
-    hours = usage(chains, ("endpoint", "hour", "outcome"), since, until)
-    by = {name: usage(chains, ("endpoint", name, "currency"), since, until) for name in DIMENSIONS}
-    return Summary(until, hours, by)
+    whole = ("endpoint", "user", "agent", "application", "capability", "outcome", "currency", "hour")
+    return Summary(
+        until, usage(chains, whole, since, until), usage(chains, ("endpoint", "team", "currency"), since, until)
+    )
 
 
 def _traced(folder: Path, wanted: str) -> list[Row]:
