@@ -72,7 +72,10 @@ bench-ledger: .venv/test
 bench-budgets: .venv/test
 	$(BIN)/python bench/budgets.py
 
-.PHONY: bench-telemetry
+.PHONY: bench-telemetry bench-console
+bench-console: .venv/test
+	$(BIN)/python bench/console.py
+
 bench-telemetry: .venv/test
 	$(BIN)/python bench/telemetry.py
 

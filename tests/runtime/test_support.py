@@ -22,7 +22,8 @@ CHILD, CREDENTIALS, INDEX = "runtime/upstream/child.py", "runtime/upstream/crede
 ENFORCED = {
     "Plan": "runtime/index.py runtime/snapshot.py runtime/front/http.py runtime/budget/tariff.py",
     "Settings": "runtime/app.py runtime/front/guard.py runtime/identity/door.py runtime/rounds.py runtime/front/http.py "
-    "runtime/ledger/book.py runtime/reload.py runtime/budget/counting.py runtime/signin/sign_ins.py",
+    "runtime/ledger/book.py runtime/reload.py runtime/budget/counting.py runtime/signin/sign_ins.py runtime/admin/gate.py runtime/admin/port.py",
+    "Operator": "runtime/admin/gate.py",
     "SignIns": SIGN_INS,
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
     "Counters": "runtime/budget/counting.py",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -56,14 +57,12 @@ class Console:
         name = path.removeprefix("/console").strip("/")
         refresh = query.get("refresh") == str(REFRESH)
         if name.startswith("trace/"):
-            view = await self._trace(name.removeprefix("trace/"), viewer)
-            return None if view is None else _render("trace", "Chain of calls", viewer, view, refresh=False)
+            chain = await self._trace(name.removeprefix("trace/"), viewer)
+            return None if chain is None else await _rendered("trace", "Chain of calls", viewer, chain)
         made = self._pages().get(name)
-        return (
-            None
-            if made is None
-            else _render(name or "overview", PAGES[name], viewer, await made(viewer), refresh=refresh)
-        )
+        if made is None:
+            return None
+        return await _rendered(name or "overview", PAGES[name], viewer, await made(viewer), refresh=refresh)
 
     def _pages(self) -> Mapping[str, Callable[[Viewer], Awaitable[View]]]:
         return {
@@ -155,6 +154,11 @@ def _load() -> None:
     from meshplan.runtime.admin.console import render
 
     render.load()
+
+
+async def _rendered(name: str, title: str, viewer: Viewer, view: View, *, refresh: bool = False) -> bytes:
+    """Beside the event loop: calls do not wait for a page."""
+    return await anyio.to_thread.run_sync(partial(_render, name, title, viewer, view, refresh=refresh))
 
 
 def _render(name: str, title: str, viewer: Viewer, view: View, *, refresh: bool) -> bytes:

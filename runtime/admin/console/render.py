@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -42,14 +43,19 @@ def _environment() -> Environment:
     return found
 
 
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
 def load() -> None:
-    """Compile all templates."""
-    for name in TEMPLATES:
-        _environment().get_template(f"{name}.html.jinja")
+    """Compile all templates, once, whoever comes first."""
+    with _ONE_AT_A_TIME:
+        for name in TEMPLATES:
+            _environment().get_template(f"{name}.html.jinja")
 
 
 def page(name: str, view: dict[str, Any]) -> bytes:
     """One page in UTF-8."""
+    load()
     return _environment().get_template(f"{name}.html.jinja").render({**_SHARED, "here": name, **view}).encode()
 
 
