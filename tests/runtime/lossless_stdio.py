@@ -1,4 +1,4 @@
-"""A server on standard input and output that answers a call with the text that its argument holds."""
+"""A server on standard input and output that answers a call with the text that its argument holds, or with its arguments."""
 
 import json
 import sys
@@ -15,7 +15,8 @@ for line in sys.stdin:
         }
         text = json.dumps(about)
     elif request["method"] == "tools/call":
-        text = request["params"]["arguments"]["text"]
+        given = request["params"]["arguments"]
+        text = given["text"] if "text" in given else json.dumps({"content": [], "heard": given})
     else:
         error = {"code": -32601, "message": "no such method"}
         print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "error": error}), flush=True)

@@ -1,4 +1,4 @@
-"""What a server answers comes out equal, unknown members and all: both eras in front, three kinds of server behind."""
+"""What a server answers, and what it is sent, comes out equal, unknown members and all: both eras in front, three kinds of server behind."""
 
 import asyncio
 import json
@@ -70,7 +70,8 @@ class Server:
             return 202, ""
         match asked["method"], self.modern:
             case "tools/call", _:
-                result = asked["params"]["arguments"]["text"]
+                given = asked["params"]["arguments"]
+                result = given["text"] if "text" in given else json.dumps({"content": [], "heard": given})
             case "server/discover", True:
                 kept = {"resultType": "complete", "ttlMs": 0, "cacheScope": "public"}
                 result = json.dumps({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, **kept})
@@ -98,25 +99,52 @@ async def transport_of(kind):
         yield HttpTransport(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp", headers={}, auth=None)
 
 
-@pytest.mark.parametrize("kind", ["modern", "legacy", "stdio"])
-@pytest.mark.parametrize("ascii_only", [True, False])
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
-@given(drawn=st.lists(RESULTS, min_size=8, max_size=12))
-@example(drawn=[HARD])
-async def test_results_come_out_as_they_were_answered(kind, ascii_only, drawn, tmp_path_factory):
+@asynccontextmanager
+async def served(kind, root):
+    """A mesh before a server of this kind, and a session of a client of the handshake era."""
     draft = Draft()
     async with transport_of(kind) as transport:
         draft.server("notes", transport, timeout_ms=20_000)
         draft.tool("dev", "notes", "get", schema={"type": "object", "properties": {"text": {"type": "string"}}})
         draft.key("ann", "user:ann")
         draft.grant("all", "user:ann")
-        bundle, root = draft.bundle(), tmp_path_factory.mktemp("root")
+        bundle = draft.bundle()
         async with open_upstreams(bundle.plan.servers, root) as upstreams, site(bundle, upstreams) as found:
-            session = await found.session()
-            for result in drawn:
-                params = {"name": "get", "arguments": {"text": json.dumps(result, ensure_ascii=ascii_only)}}
-                with anyio.fail_after(20):
-                    modern = await found.modern("tools/call", params)
-                    legacy = await found.legacy(request("tools/call", params, 5), session=session)
-                assert exact(json.loads(modern.text)["result"]) == exact({**result, "resultType": "complete"})
-                assert exact(json.loads(legacy.text)["result"]) == exact(result)
+            yield found, await found.session()
+
+
+async def both(found, session, arguments):
+    """The results that clients of both eras get."""
+    params = {"name": "get", "arguments": arguments}
+    with anyio.fail_after(20):
+        modern = await found.modern("tools/call", params)
+        legacy = await found.legacy(request("tools/call", params, 5), session=session)
+    return [json.loads(answer.text)["result"] for answer in (modern, legacy)]
+
+
+KINDS = pytest.mark.parametrize("kind", ["modern", "legacy", "stdio"])
+FEW = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@KINDS
+@pytest.mark.parametrize("ascii_only", [True, False])
+@FEW
+@given(drawn=st.lists(RESULTS, min_size=8, max_size=12))
+@example(drawn=[HARD])
+async def test_results_come_out_as_they_were_answered(kind, ascii_only, drawn, tmp_path_factory):
+    async with served(kind, tmp_path_factory.mktemp("root")) as (found, session):
+        for result in drawn:
+            modern, legacy = await both(found, session, {"text": json.dumps(result, ensure_ascii=ascii_only)})
+            assert exact(modern) == exact({**result, "resultType": "complete"})
+            assert exact(legacy) == exact(result)
+
+
+@KINDS
+@FEW
+@given(drawn=st.lists(st.dictionaries(st.sampled_from(["a", "ä", ""]), VALUES), min_size=8, max_size=12))
+@example(drawn=[{"hard": HARD}])
+async def test_arguments_arrive_as_they_were_sent(kind, drawn, tmp_path_factory):
+    async with served(kind, tmp_path_factory.mktemp("root")) as (found, session):
+        for arguments in drawn:
+            for result in await both(found, session, arguments):
+                assert exact(result["heard"]) == exact(arguments)
