@@ -27,7 +27,7 @@ class Journal:
     ) -> None:
         self._active, self._record, self._ledger = active, record, ledger
         self._telemetry = telemetry or Telemetry(active)
-        self._second = (0, "")
+        self._second: tuple[datetime | None, str] = (None, "")
 
     def began(self, call: Call, trace: Trace) -> None:
         """It has come."""
@@ -65,12 +65,11 @@ class Journal:
 
     def _now(self) -> str:
         """The time in UTC to the millisecond; what all of one second begin with is spelled once."""
-        now = self._active.clock().timestamp()
-        second = int(now)
+        now = self._active.clock().astimezone(UTC)
+        second = now.replace(microsecond=0)
         if second != self._second[0]:
-            self._second = second, datetime.fromtimestamp(second, UTC).isoformat()
-        spelled = self._second[1]
-        return f"{spelled[:19]}.{int(now * 1000) % 1000:03d}{spelled[19:]}"
+            self._second = second, second.replace(tzinfo=None).isoformat()
+        return f"{self._second[1]}.{now.microsecond // 1000:03d}+00:00"
 
     def _attempt(
         self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float
