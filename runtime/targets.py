@@ -100,7 +100,8 @@ def _judge(view: View, trace: Trace, route: Route, kind: Kind, call: Call, argum
         raise not_allowed(kind, str(call.params["name"]), verdict.code)
 
 
-def _arguments(call: Call) -> dict[str, Any]:
+def arguments_of(call: Call) -> dict[str, Any]:
+    """The arguments of a call, none where it sends none; raises ``RpcError``."""
     sent = call.params.get("arguments")
     found = {} if sent is None else members(sent)
     if found is None:
@@ -111,7 +112,7 @@ def _arguments(call: Call) -> dict[str, Any]:
 def tool(view: View, call: Call, trace: Trace) -> Target:
     """``tools/call``: the upstream's name, the decided arguments, and the headers that mirror them."""
     route = _named(view, call, trace, "tool")
-    arguments = _arguments(call)
+    arguments = arguments_of(call)
     if call.param_headers is not None:
         mirrors.check(route.checked, arguments, call.param_headers)
     judged = view.judged_by_arguments(route.id)
@@ -130,7 +131,7 @@ def tool(view: View, call: Call, trace: Trace) -> Target:
 def prompt(view: View, call: Call, trace: Trace) -> Target:
     """``prompts/get``."""
     route = _named(view, call, trace, "prompt")
-    arguments = _arguments(call)
+    arguments = arguments_of(call)
     if view.judged_by_arguments(route.id):
         _judge(view, trace, route, "prompt", call, arguments)
     return Target(route.server, route.timeout, {**call.forwarded(), "name": route.name})

@@ -5,14 +5,13 @@ from __future__ import annotations
 from meshplan.runtime import passed
 from meshplan.runtime.call import Call, Result
 from meshplan.runtime.crowd import Crowd
-from meshplan.runtime.errors import INVALID_PARAMS, Outcome, RpcError, invalid, unknown
+from meshplan.runtime.errors import INVALID_PARAMS, Outcome, RpcError, unknown
 from meshplan.runtime.journal import Journal
 from meshplan.runtime.results import for_era
-from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.strategies.inner import InnerCalls, Take
 from meshplan.runtime.strategies.port import Strategy
-from meshplan.runtime.targets import Target, Trace
+from meshplan.runtime.targets import Target, Trace, arguments_of
 from meshplan.schemas.capability import CapabilityKey
 
 
@@ -34,9 +33,7 @@ class Outer:
         visible = view.snapshot.visible(view.index.name, view.principal, view.today)
         if not strategy.listed(visible):
             raise unknown("tool", name, "nothing_visible")
-        arguments = members(call.params.get("arguments", {}))
-        if arguments is None:
-            raise invalid("the arguments are not an object", "invalid_arguments")
+        arguments = arguments_of(call)
 
         async def begin() -> None:
             target = Target("", 0.0, dict(call.params))

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
 
 from meshplan.runtime.call import Result
-from meshplan.runtime.errors import INTERNAL_ERROR, RpcError
+from meshplan.runtime.errors import INTERNAL_ERROR, RpcError, unknown
 from meshplan.runtime.shapes import members
 from meshplan.runtime.strategies.port import Inner, Make, Strategy, StrategyError, Surface
 from meshplan.schemas.plan import Plugin
@@ -72,28 +72,31 @@ class _Guarded:
 
     def listed(self, visible: frozenset[str]) -> Sequence[bytes]:
         """See ``port.Strategy``; nothing where it fails, or lists what the caller may not see."""
-        return self._checked(visible)
+        return tuple(self._checked(visible).values())
 
-    def _check(self, visible: frozenset[str]) -> tuple[bytes, ...]:
+    def _check(self, visible: frozenset[str]) -> dict[Any, bytes]:
         try:
             return self._lists(visible)
         except StrategyError as error:
             _log.warning("the strategy `%s` cannot list its tools: %s", self._name, error)
-            return ()
+            return {}
 
-    def _lists(self, visible: frozenset[str]) -> tuple[bytes, ...]:
+    def _lists(self, visible: frozenset[str]) -> dict[Any, bytes]:
+        """What it lists, by name."""
         try:
-            found = tuple(self._strategy.listed(visible))
-            names = [(members(json.loads(definition)) or {}).get("name") for definition in found]
+            listed = self._strategy.listed(visible)
+            found = {(members(json.loads(definition)) or {}).get("name"): definition for definition in listed}
         except Exception as error:
             raise StrategyError(f"{type(error).__name__}: {error}") from error
-        for name in names:
+        for name in found:
             if name not in self.names and not (name in self.direct and self._capabilities[str(name)] in visible):
                 raise StrategyError(f"it lists `{name}`, which is not its own, or not for this caller")
         return found
 
     async def call(self, name: str, arguments: Mapping[str, Any], inner: Inner) -> Result:
-        """See ``port.Strategy``."""
+        """See ``port.Strategy``; what is not listed for this caller does not exist."""
+        if name not in self._checked(inner.visible):
+            raise unknown("tool", name, "not_listed")
         try:
             result = await self._strategy.call(name, arguments, inner)
             if not isinstance(result, bytes):

@@ -69,6 +69,17 @@ async def test_it_serves_an_endpoint(installed):
     ]
 
 
+async def test_a_tool_that_is_not_listed_for_a_caller_does_not_exist(installed):
+    made = draft()
+    made.allow("mails", "mail/tool/send")
+    made.grant("mails", "user:bob")
+    desk = Desk(made)
+    assert await desk.listed(key="bob") == ["shelf_mail"]
+    error, other = [await desk.error(name, key="bob") for name in ("shelf_notes", "shelf_other")]
+    assert (error.message, error.data) == ("Unknown tool: shelf_notes", {"reason": "not_available"})
+    assert (other.message, other.data) == ("Unknown tool: shelf_other", {"reason": "not_available"})
+
+
 async def test_its_settings_are_its_own(installed):
     assert await Desk(draft(settings='{"prefix":"s"}')).listed() == ["s_mail", "s_notes"]
     text = refusal(draft(settings='{"prefx":"s-"}'))
@@ -112,5 +123,5 @@ async def test_what_it_lists_is_checked(installed, monkeypatch, caplog):
     guarded = desk.active.snapshot.endpoints["dev"].strategy
     for listed in ([b'{"name":"other"}'], [b"not json"], [b'{"name":"get"}'], None):
         monkeypatch.setattr(guarded._strategy, "listed", lambda _, listed=listed: listed)
-        assert guarded._check(frozenset(desk.active.snapshot.plan.capabilities)) == ()
+        assert guarded._check(frozenset(desk.active.snapshot.plan.capabilities)) == {}
     assert caplog.text.count("cannot list its tools") == 4

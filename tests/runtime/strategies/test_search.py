@@ -5,7 +5,7 @@ import json
 import anyio
 import pytest
 from desks import Desk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from plans import Draft, FakeUpstreams, budget, echo
@@ -101,6 +101,12 @@ async def test_nobody_finds_what_he_may_not_use():
     assert [one["tool"] for one in missing] == ["delete_repo", "nothing"]
     assert "delete_repo" not in missing[0]["didYouMean"]
     Draft202012Validator(meta_tools.describe_tools()["outputSchema"]).validate(described["structuredContent"])
+
+
+async def test_arguments_that_are_null_are_none():
+    params = {"name": "search_tools", "arguments": None}
+    with pytest.raises(RpcError, match="`queries` is a list"):
+        await Desk(draft()).send("tools/call", params)
 
 
 async def test_a_result_passes_unchanged():
@@ -278,6 +284,7 @@ async def test_a_client_that_leaves_ends_the_inner_call():
     assert [one.outcome for one in desk.attempts] == ["cancelled", "cancelled"]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     visible=st.sets(st.sampled_from(sorted(TOOLS))),
     pinned=st.sets(st.sampled_from(sorted(TOOLS)), max_size=2),
