@@ -145,6 +145,8 @@ async def spend(base, name):
             if "error" in answer:
                 return status, headers, answer["error"]
             assert status == 200, answer
+            assert "ratelimit" in headers
+            assert answer["result"]["_meta"]["meshplan/budgets"]
 
 
 async def together(name, *bases):
