@@ -72,7 +72,16 @@ class Counting:
 
     async def reserve(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """See ``port.Counters``."""
-        return await self._counters.reserve(decision, charges)
+        counters = self._counters
+        if counters is self._embedded:
+            return self._embedded.reserve_now(decision, charges)
+        found: Granted | Exceeded | None = None
+        # A caller that leaves must not leave a doubt at the server.
+        with anyio.CancelScope(shield=True):
+            found = await counters.reserve(decision, charges)
+        if found is None:
+            raise CountersUnavailableError("there was no answer")
+        return found
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
         """See ``port.Counters``."""

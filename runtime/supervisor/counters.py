@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
+import anyio
+
 from meshplan.runtime.background import Background
 from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableError, Exceeded, Granted, Standing
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
@@ -22,9 +24,11 @@ class KeeperCounters:
 
     async def reserve(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """See ``port.Counters``."""
-        heard = False
+        heard, found = False, dict[str, Any]()
         try:
-            found = await self._asked("reserve", [decision, charges])
+            # A caller that leaves must not break off what the keeper has begun.
+            with anyio.CancelScope(shield=True):
+                found = await self._asked("reserve", [decision, charges])
             heard = True
         finally:
             if not heard and not self._keeper.lost.is_set():
