@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 from meshplan.runtime.shapes import members
 from meshplan.runtime.strategies.port import Tool
@@ -20,7 +20,6 @@ class Function:
 
     name: str
     tool: Tool
-    stub: str
     structured: bool
     open_world: bool
 
@@ -29,19 +28,27 @@ class Function:
         """Whether it only reads, as reviewed."""
         return self.tool.effect == "read"
 
+    @property
+    def stub(self) -> str:
+        """How it is declared; made when somebody asks, as of many tools few are shown."""
+        return stub(self.name, _definition(self.tool))
+
 
 def functions(tools: Sequence[Tool]) -> tuple[list[Function], list[Document]]:
     """Every tool of an endpoint in its order; the same tools give the same names, whoever may use them."""
     names = function_names(tool.name for tool in tools)
-    found: list[Function] = []
+    several: list[Function] = []
     documents: list[Document] = []
     for tool in tools:
-        definition = cast("dict[str, Any]", jsontext.parse(tool.definition.decode()))
         entry, document = read(tool)
-        name = names[tool.name]
-        found.append(Function(name, tool, stub(name, definition), "outputSchema" in definition, entry.open_world))
-        documents.append(Document(name, document.server, document.name, document.description, document.arguments))
-    return found, documents
+        structured = b'"outputSchema"' in tool.definition and "outputSchema" in _definition(tool)
+        several.append(Function(names[tool.name], tool, structured, entry.open_world))
+        documents.append(replace(document, id=names[tool.name]))
+    return several, documents
+
+
+def _definition(tool: Tool) -> dict[str, Any]:
+    return members(jsontext.parse(tool.definition.decode())) or {}
 
 
 def found(results: Sequence[tuple[str, Sequence[Function]]], hint: str | None) -> dict[str, Any]:
@@ -69,8 +76,7 @@ def described(several: Sequence[Function], missing: Mapping[str, Sequence[str]])
     """Whole definitions under the functions' names, and for each other name those that may have been meant."""
     tools: list[dict[str, Any]] = []
     for one in several:
-        definition = members(jsontext.parse(one.tool.definition.decode())) or {}
-        rest = {name: value for name, value in definition.items() if name != "name"}
+        rest = {name: value for name, value in _definition(one.tool).items() if name != "name"}
         tools.append({"tool": one.name, "stub": one.stub, **rest})
     answer = {"tools": tools, "notFound": [{"tool": name, "didYouMean": list(near)} for name, near in missing.items()]}
     return {"content": [{"type": "text", "text": jsontext.dump(answer)}], "structuredContent": answer}

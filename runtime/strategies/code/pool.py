@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Final
@@ -124,12 +124,21 @@ async def start() -> Sandbox:
     return sandbox
 
 
+@dataclass(slots=True)
+class _Share:
+    """The places that one owner can have, and how many programs of it run or wait."""
+
+    room: anyio.Semaphore
+    programs: int = 0
+
+
 class Sandboxes:
     """All processes of one event loop: at most ``MOST``, and one more at rest than are needed while they are used."""
 
     def __init__(self, say: Say, most: int = MOST) -> None:
         self._say = say
-        self._room = anyio.Semaphore(most)
+        self._most, self._room = most, anyio.Semaphore(most)
+        self._shares: dict[Hashable, _Share] = {}
         self._resting: list[Sandbox] = []
         self._used = anyio.Event()
         self._closed = False
@@ -140,22 +149,34 @@ class Sandboxes:
         return tuple(self._resting)
 
     @asynccontextmanager
-    async def one(self) -> AsyncGenerator[Sandbox]:
-        """A process for one program; raises ``SandboxError``. What is not at rest in the end is killed."""
-        try:
-            with anyio.fail_after(WAIT):
-                await self._room.acquire()
-        except TimeoutError:
-            raise SandboxError("too many programs run at this moment: try again") from None
-        try:
+    async def one(self, owner: Hashable = None) -> AsyncGenerator[Sandbox]:
+        """A process for one program of this owner; raises ``SandboxError``. What is not at rest in the end is killed."""
+        async with self._turn(owner):
             sandbox = self._resting.pop() if self._resting else await self._started()
             self._used.set()
             try:
                 yield sandbox
             finally:
                 await self._back(sandbox)
+
+    @asynccontextmanager
+    async def _turn(self, owner: Hashable) -> AsyncGenerator[None]:
+        """A place among all, and among the owner's: nobody takes the last one that others could have."""
+        share = self._shares.setdefault(owner, _Share(anyio.Semaphore(max(1, self._most - 1))))
+        share.programs += 1
+        try:
+            async with AsyncExitStack() as places:
+                try:
+                    with anyio.fail_after(WAIT):
+                        await places.enter_async_context(share.room)
+                        await places.enter_async_context(self._room)
+                except TimeoutError:
+                    raise SandboxError("too many programs run at this moment: try again") from None
+                yield
         finally:
-            self._room.release()
+            share.programs -= 1
+            if not share.programs:
+                del self._shares[owner]
 
     async def _back(self, sandbox: Sandbox) -> None:
         sandbox.programs += 1

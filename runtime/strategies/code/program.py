@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -49,12 +49,14 @@ class Ending:
     calls: list[Made] = field(default_factory=list)
 
 
-async def run(sandboxes: Sandboxes, code: str, names: Sequence[str], bounds: Code, ask: Ask) -> Ending:
+async def run(
+    sandboxes: Sandboxes, code: str, names: Sequence[str], bounds: Code, ask: Ask, *, owner: Hashable = None
+) -> Ending:
     """Run it in a process that is killed where it does not end in time, also when the caller leaves.
 
     Raises ``SandboxError`` where none can be had.
     """
-    async with sandboxes.one() as sandbox:
+    async with sandboxes.one(owner) as sandbox:
         return await _Running(sandbox, bounds, ask).run(code, names)
 
 

@@ -27,6 +27,8 @@ _SCOPES: Final = 256
 _LIKE: Final = 3
 """Functions that are named where a name is not known."""
 _SERVERS_NAMED: Final = 50
+_LONGEST_NAME, _LONGEST_ERROR = 128, 300
+"""Characters of a function's name, and of its error, where a result lists the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class CodeStrategy:
             return value_of(result, structured=known is not None and known.structured, most=self._bounds.memory_bytes)
 
         try:
-            ending = await program.run(pool.current(), code, scope.names, self._bounds, ask)
+            owner = inner.request.caller.owner
+            ending = await program.run(pool.current(), code, scope.names, self._bounds, ask, owner=owner)
         except pool.SandboxError as error:
             return tool_error("overloaded", str(error))
         return _result(ending, legacy=inner.request.legacy)
@@ -137,7 +140,8 @@ def _result(ending: program.Ending, *, legacy: bool) -> bytes:
     calls: list[dict[str, Any]] = []
     for made in ending.calls[: code_tools.MAX_CALLS_TOLD]:
         took = None if made.seconds is None else round(1000 * made.seconds)
-        calls.append({"function": made.function, "ms": took, **({} if made.error is None else {"error": made.error})})
+        failed = {} if made.error is None else {"error": made.error[:_LONGEST_ERROR]}
+        calls.append({"function": made.function[:_LONGEST_NAME], "ms": took, **failed})
     told: dict[str, Any] = {"value": ending.value, "logs": ending.logs, "calls": calls}
     if len(ending.calls) > len(calls):
         told["callsNotListed"] = len(ending.calls) - len(calls)

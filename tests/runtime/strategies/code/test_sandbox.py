@@ -196,6 +196,14 @@ async def test_programs_wait_for_their_turn(monkeypatch):
             await program.run(one, "1", (), BOUNDS, ask)
 
 
+async def test_nobody_takes_the_last_place(monkeypatch):
+    monkeypatch.setattr(pool, "WAIT", 0.2)
+    async with open_sandboxes(print, 2) as two, two.one("ann"):
+        with pytest.raises(pool.SandboxError, match="too many programs"):
+            await program.run(two, "1", (), BOUNDS, ask, owner="ann")
+        assert bytes((await program.run(two, "1", (), BOUNDS, ask, owner="bob")).value) == b"1"
+
+
 async def test_a_process_that_dies_is_a_plain_answer(sandboxes):
     async def die(function, arguments):
         os.kill(worker[0], 9)

@@ -234,6 +234,14 @@ async def test_a_question_is_an_error_where_nobody_can_be_asked():
     assert [attempt.outcome for attempt in at.attempts] == ["input_required", "ok"]
 
 
+async def test_a_result_does_not_grow_with_what_its_calls_are_called():
+    told = await run(
+        desk(), f"for i in range(20):\n  try:\n    await {'x' * 60_000}()\n  except LookupError:\n    pass"
+    )
+    assert len(told["calls"]) == 20
+    assert len(json.dumps(told)) < 20_000
+
+
 async def test_progress_is_told_for_each_call():
     told = []
 
