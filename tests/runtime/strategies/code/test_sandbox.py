@@ -17,6 +17,8 @@ from meshplan.runtime.strategies.code.pool import open_sandboxes
 from meshplan.schemas.plan import Code
 
 BOUNDS = Code(wall_ms=700, memory_bytes=32 << 20, calls=50, output_bytes=50_000, logs_bytes=5_000)
+PATIENT = BOUNDS.model_copy(update={"wall_ms": 30_000})
+"""For programs that another bound ends, however slow the machine is."""
 SLACK = 5.0
 """Seconds beyond the wall clock on a machine that does other things; `bench/sandbox.py` measures how many it takes."""
 
@@ -41,25 +43,26 @@ async def ask(function, arguments):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 async def test_every_attack_ends_with_a_plain_answer(sandboxes, attack):
+    bounds = BOUNDS if "wall" in attack.ends else PATIENT
     began = time.monotonic()
-    ending = await program.run(sandboxes, attack.code, ("f", "hang"), BOUNDS, ask)
+    ending = await program.run(sandboxes, attack.code, ("f", "hang"), bounds, ask)
     assert ending.kind in attack.ends, (ending.kind, ending.message[:200])
     assert len(ending.message) <= 2_100
     assert len(ending.logs.encode()) <= BOUNDS.logs_bytes
     assert len(ending.calls) <= BOUNDS.calls
-    assert time.monotonic() - began < BOUNDS.wall_ms / 1000 + SLACK
+    assert time.monotonic() - began < bounds.wall_ms / 1000 + SLACK
 
 
 async def test_the_next_program_runs_after_each_kind_of_end(sandboxes):
     for code in ("while True: pass", "1/0", "while True: print('x')", "x = []\nwhile True: x.append('a' * 1000000)"):
         await program.run(sandboxes, code, (), BOUNDS, ask)
-        ending = await program.run(sandboxes, "1 + 1", (), BOUNDS, ask)
+        ending = await program.run(sandboxes, "1 + 1", (), PATIENT, ask)
         assert (ending.kind, bytes(ending.value)) == (None, b"2")
 
 
 async def test_nothing_of_one_program_is_there_for_the_next(sandboxes):
     await program.run(sandboxes, "secret = 5\nimport json\njson.x = 1", (), BOUNDS, ask)
-    ending = await program.run(sandboxes, "secret", (), BOUNDS, ask)
+    ending = await program.run(sandboxes, "secret", (), PATIENT, ask)
     assert "NameError" in ending.message
 
 
@@ -75,7 +78,7 @@ async def test_a_spent_budget_ends_the_program_whatever_it_catches(sandboxes, re
         return made
 
     code = "while True:\n  try:\n    print(await f())\n  except BaseException:\n    pass"
-    ending = await program.run(sandboxes, code, ("f",), BOUNDS, spend)
+    ending = await program.run(sandboxes, code, ("f",), PATIENT, spend)
     assert (ending.kind, ending.message) == ("budget", "f: budget `team-month` is spent")
     assert (ending.logs, len(ending.calls)) == ("1\n2\n", 3)
     assert [call.error is None for call in ending.calls] == [True, True, False]
@@ -107,7 +110,7 @@ async def test_an_answer_that_comes_late_is_for_no_other_program(sandboxes):
         assert first.kind is None
         second = await program.run(sandboxes, "await hang()", ("hang",), BOUNDS.model_copy(update={"wall_ms": 60}), ask)
         assert (second.kind, bytes(second.value)) == ("wall", b"null")
-        third = await program.run(sandboxes, "await f(x=1)", ("f",), BOUNDS, ask)
+        third = await program.run(sandboxes, "await f(x=1)", ("f",), PATIENT, ask)
         assert bytes(third.value) == b"1"
 
 
@@ -201,7 +204,7 @@ async def test_nobody_takes_the_last_place(monkeypatch):
     async with open_sandboxes(print, 2) as two, two.one("ann"):
         with pytest.raises(pool.SandboxError, match="too many programs"):
             await program.run(two, "1", (), BOUNDS, ask, owner="ann")
-        assert bytes((await program.run(two, "1", (), BOUNDS, ask, owner="bob")).value) == b"1"
+        assert bytes((await program.run(two, "1", (), PATIENT, ask, owner="bob")).value) == b"1"
 
 
 async def test_a_process_that_dies_is_a_plain_answer(sandboxes):
@@ -211,6 +214,6 @@ async def test_a_process_that_dies_is_a_plain_answer(sandboxes):
 
     async with sandboxes.one() as sandbox:
         worker = [sandbox.worker]
-    ending = await program.run(sandboxes, "await f()\n1", ("f",), BOUNDS, die)
+    ending = await program.run(sandboxes, "await f()\n1", ("f",), PATIENT, die)
     assert ending.kind in ("crashed", "memory")
-    assert bytes((await program.run(sandboxes, "1", (), BOUNDS, ask)).value) == b"1"
+    assert bytes((await program.run(sandboxes, "1", (), PATIENT, ask)).value) == b"1"
