@@ -105,7 +105,7 @@ async def test_an_answer_that_comes_late_is_for_no_other_program(sandboxes):
 
     for _ in range(20):
         first = await program.run(
-            sandboxes, "f()\ng()\nimport asyncio\nawait asyncio.sleep(0.001)\n1", ("f",), BOUNDS, late
+            sandboxes, "f()\ng()\nimport asyncio\nawait asyncio.sleep(0.001)\n1", ("f",), PATIENT, late
         )
         assert first.kind is None
         second = await program.run(sandboxes, "await hang()", ("hang",), BOUNDS.model_copy(update={"wall_ms": 60}), ask)
