@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from meshplan.schemas.plan import Server
@@ -55,3 +56,15 @@ def probe(
     for name in servers:
         if name not in answered:
             yield {"server": name, "ok": False, "kind": "protocol", "message": "the runtime ended without an answer"}
+
+
+def ship(url: str, lines: Iterable[str]) -> bool:
+    """Send OTLP requests to a collector; whether it took all of them, and otherwise stderr says why."""
+    with subprocess.Popen([*_RUNTIME, "ship", url], stdin=subprocess.PIPE, text=True) as process:
+        if process.stdin is None:
+            raise RuntimeError("the runtime has no pipes")
+        with suppress(BrokenPipeError):  # it has ended, and said why
+            process.stdin.writelines(f"{line}\n" for line in lines)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    return process.returncode == 0

@@ -15,6 +15,7 @@ from meshplan.runtime.listen import told
 from meshplan.schemas.store import DEFAULT_CHANNEL
 
 MAX_WORKERS = 64
+COULD_NOT_CHECK = 7
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=_count, metavar="N", help="processes on one port (default: 1)", default=1)
     stdio = commands.add_parser("stdio", parents=[source], help="serve one virtual MCP on standard input and output")
     stdio.add_argument("name", metavar="NAME", help="the virtual MCP")
+    ship = commands.add_parser("ship", help="send OTLP requests, one a line of standard input, to a collector")
+    ship.add_argument("name", metavar="URL")
     commands.add_parser("probe", help="ask servers what they offer, for the lock")
     return parser
 
@@ -67,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     found = _parser().parse_args(argv, namespace=_Arguments())
+    if found.command == "ship":
+        return _ship(found.name)
     if found.command == "probe":
         return anyio.run(probe.main_probe, sys.stdin.read(), _print_line)
     source = app.Source(found.plan, found.store, found.channel, found.root.absolute())
@@ -95,6 +100,15 @@ def main(argv: list[str] | None = None) -> int:
         return code
     except KeyboardInterrupt:
         return app.INTERRUPTED
+
+
+def _ship(url: str) -> int:
+    from meshplan.runtime.ledger.ship import ship
+
+    why = ship(url, (line.rstrip("\n") for line in sys.stdin))
+    if why is not None:
+        sys.stderr.write(f"error: {why}\n")
+    return app.OK if why is None else COULD_NOT_CHECK
 
 
 def _print_line(line: str) -> None:

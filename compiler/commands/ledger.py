@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from meshplan.compiler import exits
-from meshplan.compiler.ledgers import folder_option, ledger_folder
+from meshplan.compiler.ledgers import folder_option, ledger_folder, moment
 from meshplan.compiler.project import Project
 
 
@@ -64,24 +69,48 @@ def verify_command(project: Project, folder: Path | None, heads: Path | None, ke
 
 @command.command("export")
 @folder_option
-@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True)
-@click.option("--since", metavar="TIME", default="", help="entries from this time on, UTC in ISO 8601")
+@click.option("--format", "form", type=click.Choice(["jsonl", "otlp", "parquet"]), default="jsonl", show_default=True)
+@click.option("--since", metavar="TIME", help="entries from this time on: `24h`, `7d`, a date or a time")
+@click.option(
+    "--to", "target", metavar="FILE|URL", help="a file, or for otlp a collector's `/v1/logs`; left out: stdout"
+)
 @click.pass_obj
-def export_command(project: Project, folder: Path | None, form: str, since: str) -> int:
-    """Print every entry, one JSON object a line, with its hash."""
+def export_command(project: Project, folder: Path | None, form: str, since: str | None, target: str | None) -> int:
+    """Write every entry with its hash: a JSON object a line, OTLP logs, or (with the extra `parquet`) a Parquet file."""
+    from meshplan.compiler.exporting.parquet import NoParquetError
     from meshplan.schemas.ledger.book import open_chains
     from meshplan.schemas.ledger.segment import UnreadableError
 
-    del form
+    if form == "parquet" and target is None:
+        raise click.UsageError("Parquet wants a file; name one with `--to FILE`")
+    now = datetime.now(UTC)
+    start = "" if since is None else moment(since, now).astimezone(UTC).isoformat(timespec="milliseconds")
     found = ledger_folder(project, folder)
     if found is None:
         return exits.COULD_NOT_CHECK
     try:
         with open_chains(found) as chains:
-            for chain in chains:
-                for row in chain.rows(chain.first_at(since)):
-                    click.echo(json.dumps({name: value for name, value in row.items() if value is not None}))
-    except UnreadableError as error:
+            rows = (row for chain in chains for row in chain.rows(chain.first_at(start)))
+            return _export(rows, form, target)
+    except (UnreadableError, NoParquetError) as error:
         click.echo(f"error: {error}", err=True)
-        return exits.COULD_NOT_CHECK
+    except OSError as error:
+        click.echo(f"error: `{target}` cannot be written: {error.strerror}", err=True)
+    return exits.COULD_NOT_CHECK
+
+
+def _export(rows: Iterator[dict[str, Any]], form: str, target: str | None) -> int:
+    from meshplan.compiler.exporting.otlp import requests
+    from meshplan.compiler.exporting.parquet import write_parquet
+    from meshplan.compiler.runtime_process import ship
+
+    if form == "parquet":
+        click.echo(f"{write_parquet(rows, Path(target or ''))} entries", err=True)
+        return exits.OK
+    kept = (json.dumps({name: value for name, value in row.items() if value is not None}) for row in rows)
+    lines = requests(rows) if form == "otlp" else kept
+    if form == "otlp" and target is not None and target.startswith(("http://", "https://")):
+        return exits.OK if ship(target, lines) else exits.COULD_NOT_CHECK
+    with nullcontext(sys.stdout) if target is None else Path(target).open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
     return exits.OK

@@ -1,0 +1,1 @@
+"""Forms in which a ledger's entries leave it, beside JSON lines."""
