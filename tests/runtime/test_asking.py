@@ -406,3 +406,21 @@ async def test_a_client_with_a_session_gets_the_servers_own_error():
         session = await found.session(capabilities=OPENS)
         answer = await found.legacy(request("tools/call", {"name": "ask", "arguments": {"asks": []}}), session=session)
     assert answer.json()["error"]["data"] == {"elicitations": [LINK]}
+
+
+async def test_a_question_that_follows_at_once_is_of_the_same_round():
+    async def send(on_ask, _on_notify):
+        async def one(turns):
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            await on_ask("roots/list", {"after": turns})
+
+        async with anyio.create_task_group() as group:
+            for turns in (0, 10, 20):
+                group.start_soon(one, turns)
+        return {}
+
+    async with parked.open_lot() as lot:
+        with anyio.fail_after(10):
+            found = await lot.begin(("key", "ann"), send, None)
+    assert [asked["params"]["after"] for asked in found.asked.values()] == [0, 10, 20]
