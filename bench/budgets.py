@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import sys
 import tempfile
@@ -13,20 +12,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime"))
 
 import anyio
-from plans import FakeUpstreams, budget, price, recorded, simple, spending
+import invoked
+from plans import budget, price, recorded, simple, spending
 
-from meshplan.runtime.active import Active
-from meshplan.runtime.budget.cashier import Cashier
 from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.budget.port import Charge, Granted
-from meshplan.runtime.call import Call
-from meshplan.runtime.invoke import Invoker
-from meshplan.runtime.ledger.book import Book
-from meshplan.runtime.principal import Caller
-from meshplan.runtime.snapshot import Snapshot
 from meshplan.schemas.spending import Rate
 
-CALLERS = 32
 PLENTY = 10**15
 TEXT = b'{"content":[{"type":"text","text":"%b"}],"resultType":"complete"}' % (b"some words of an answer " * 40)
 RATED = price(output=Rate(nano=1, per=1), max_nano=10)
@@ -43,35 +35,11 @@ CASES = {
 
 
 async def calls(folder: Path, count: int, case: str) -> float:
-    """Microseconds of CPU a call, all threads together, until everything is written."""
+    """Microseconds of CPU a call under the budgets and prices of a case."""
     budgets, priced = CASES[case]
     draft = simple()
-    bundle = spending(recorded(draft), budgets, dict.fromkeys(draft.capabilities, priced) if priced else {})
-    active, upstreams, counters = Active(), FakeUpstreams(), Embedded()
-
-    async def answer(_: object) -> bytes:
-        await anyio.lowlevel.checkpoint()
-        return TEXT
-
-    upstreams.serve("notes", answer)
-    book = Book(folder, active, lambda *_: None)
-    book.prepare(bundle.plan)
-    active.swap(Snapshot(bundle))
-    invoker = Invoker(active, upstreams, lambda _: None, ledger=book, cashier=Cashier(counters))
-    key = hashlib.sha256(b"secret-ann").hexdigest()
-    caller = Caller(key, active.snapshot.keyring.principal(key, active.now))
-
-    async def some(number: int) -> None:
-        for _ in range(number):
-            call = Call(endpoint="dev", caller=caller, era="modern", method="tools/call", params={"name": "get_note"})
-            await invoker.invoke(call)
-
-    began = time.process_time()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(CALLERS):
-            tasks.start_soon(some, count // CALLERS)
-    await anyio.to_thread.run_sync(book.close)
-    return (time.process_time() - began) / count * 1e6
+    prices = dict.fromkeys(draft.capabilities, priced) if priced else {}
+    return await invoked.calls(folder, count, spending(recorded(draft), budgets, prices), TEXT)
 
 
 def counting(count: int, charges: int) -> float:

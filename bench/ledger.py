@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import statistics
 import subprocess
@@ -16,49 +15,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime"))
 
 import anyio
-from plans import FakeUpstreams, recorded, simple
+import invoked
+from plans import recorded, simple
 
-from meshplan.runtime.active import Active
-from meshplan.runtime.call import Call
-from meshplan.runtime.invoke import Invoker
-from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.ledger.file import LedgerFile
-from meshplan.runtime.principal import Caller
-from meshplan.runtime.snapshot import Snapshot
 from meshplan.schemas.ledger.entry import Entry
 
-CALLERS = 32
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 async def calls(folder: Path, count: int, durability: str | None) -> float:
-    """Microseconds of CPU a call, all threads together, until everything is written."""
+    """Microseconds of CPU a call with a ledger of this durability, or with none."""
     bundle = simple().bundle() if durability is None else recorded(simple(), durability=durability)
-    active, upstreams = Active(), FakeUpstreams()
-
-    async def answer(_: object) -> dict[str, object]:
-        await anyio.lowlevel.checkpoint()
-        return {"content": [], "resultType": "complete"}
-
-    upstreams.serve("notes", answer)
-    book = Book(folder, active, lambda *_: None)
-    book.prepare(bundle.plan)
-    active.swap(Snapshot(bundle))
-    invoker = Invoker(active, upstreams, lambda _: None, ledger=book)
-    key = hashlib.sha256(b"secret-ann").hexdigest()
-    caller = Caller(key, active.snapshot.keyring.principal(key, active.now))
-
-    async def some(number: int) -> None:
-        for _ in range(number):
-            call = Call(endpoint="dev", caller=caller, era="modern", method="tools/call", params={"name": "get_note"})
-            await invoker.invoke(call)
-
-    began = time.process_time()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(CALLERS):
-            tasks.start_soon(some, count // CALLERS)
-    await anyio.to_thread.run_sync(book.close)
-    return (time.process_time() - began) / count * 1e6
+    return await invoked.calls(folder, count, bundle, {"content": [], "resultType": "complete"})
 
 
 def fill(folder: Path, records: int, start: datetime = START) -> None:
