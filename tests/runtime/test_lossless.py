@@ -142,7 +142,7 @@ async def test_results_come_out_as_they_were_answered(kind, ascii_only, drawn, t
 @KINDS
 @FEW
 @given(drawn=st.lists(st.dictionaries(st.sampled_from(["a", "ä", ""]), VALUES), min_size=8, max_size=12))
-@example(drawn=[{"hard": HARD}])
+@example(drawn=[{"hard": HARD, "none": None, "n": 12345678901234567890, "\u2028": [None, 1e300]}])
 async def test_arguments_arrive_as_they_were_sent(kind, drawn, tmp_path_factory):
     async with served(kind, tmp_path_factory.mktemp("root")) as (found, session):
         for arguments in drawn:
