@@ -135,13 +135,9 @@ class Gate:
         return base if parts.scheme == "https" or is_loopback(parts.hostname or "") else None
 
     def _grant(self, visit: Visit, name: str, issuer: JwtIssuer) -> Grant:
-        from meshplan.runtime.signin.code import Grant
-        from meshplan.runtime.upstream.oauth import Client
+        from meshplan.runtime.signin.code import login
 
-        login = issuer.login
-        client_id, secret = (login.client_id, login.client_secret) if login else (None, None)
-        client = Client(None, client_id, secret, issuer.url, None, self.sign_ins.egress())
-        return Grant("operator login", name, client, f"{visit.base}{LOGIN}/{quote(name)}", ("openid",))
+        return login("operator login", name, issuer, f"{visit.base}{LOGIN}/{quote(name)}", self.sign_ins.egress())
 
 
 def _granted(snapshot: Snapshot, name: str, subjects: frozenset[str]) -> Viewer | None:

@@ -15,8 +15,10 @@ from meshplan.runtime.identity.fetch import FetchError, http_client
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.signin.tickets import Kind, TicketError, Tickets
 from meshplan.runtime.signin.visit import PageError, Visit
+from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.grants import request_token
 from meshplan.runtime.upstream.oauth import AccessToken, Client
+from meshplan.schemas.plan import JwtIssuer
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}\Z")
 _MAX_CODE: Final = 8192
@@ -85,3 +87,10 @@ class Grant:
         except SecretError as error:
             raise PageError(502, "no_token", f"No token came back: {error}.") from None
         return kept, token
+
+
+def login(kind: Kind, name: str, issuer: JwtIssuer, redirect: str, egress: Egress) -> Grant:
+    """The grant by which somebody proves at an issuer of callers who they are."""
+    told = issuer.login
+    client_id, secret = (told.client_id, told.client_secret) if told else (None, None)
+    return Grant(kind, name, Client(None, client_id, secret, issuer.url, None, egress), redirect, ("openid",))

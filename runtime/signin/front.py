@@ -173,13 +173,9 @@ class Front:
         return Grant("consent", wanted.name, client, redirect, wanted.auth.scopes)
 
     def _login(self, visit: Visit, name: str, issuer: JwtIssuer) -> Grant:
-        from meshplan.runtime.signin.code import Grant
-        from meshplan.runtime.upstream.oauth import Client
+        from meshplan.runtime.signin.code import login
 
-        login = issuer.login
-        client_id, secret = (login.client_id, login.client_secret) if login else (None, None)
-        client = Client(None, client_id, secret, issuer.url, None, self.sign_ins.egress())
-        return Grant("login", name, client, f"{visit.base}{PATH}login/{quote(name)}", ("openid",))
+        return login("login", name, issuer, f"{visit.base}{PATH}login/{quote(name)}", self.sign_ins.egress())
 
 
 async def _begin(
