@@ -134,7 +134,7 @@ class Watcher:
             runtime.wait()
 
 
-def wait_for_secret(path: Path, stop: threading.Event, attempts: int = 100) -> str | None:
+def wait_for_secret(path: Path, stop: threading.Event, attempts: int = 600) -> str | None:
     """The local secret, which the runtime makes when it starts the first time."""
     for _ in range(attempts):
         if path.exists():

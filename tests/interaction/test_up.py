@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import anyio
 import pytest
 import worlds
 from mcp.shared.exceptions import MCPError
@@ -129,8 +130,11 @@ def test_the_inspector_lists_and_calls(up):
         assert str(result["structuredContent"][key]) == value
 
 
-def test_up_says_what_to_paste(up):
-    said = (up.folder / "up.log").read_text()
+async def test_up_says_what_to_paste(up):
+    # It comes once the runtime has made its secret, which it may serve before.
+    with anyio.fail_after(30):
+        while "for another client" not in (said := (up.folder / "up.log").read_text()):
+            await anyio.lowlevel.checkpoint()
     assert up.url("desk") in said
     assert up.url("reading") in said
     snippet = json.loads(said[said.index('{\n  "mcpServers"') :].split("\n\n")[0])
