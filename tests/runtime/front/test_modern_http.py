@@ -215,13 +215,15 @@ async def test_closing_the_response_cancels_the_upstream_call():
             cancelled.set()
 
     upstreams.serve("notes", hang)
-    async with site(simple().bundle(), upstreams) as found, anyio.create_task_group() as group:
-        group.start_soon(found.modern, "tools/call", {"name": "get_note"})
+    async with site(simple().bundle(), upstreams) as found:
+        async with anyio.create_task_group() as group:
+            group.start_soon(found.modern, "tools/call", {"name": "get_note"})
+            with anyio.fail_after(5):
+                await begun.wait()
+                group.cancel_scope.cancel()
+        # Before the server ends, which would cancel it, too.
         with anyio.fail_after(5):
-            await begun.wait()
-            group.cancel_scope.cancel()
-    with anyio.fail_after(5):
-        await cancelled.wait()
+            await cancelled.wait()
     assert found.attempts[0].outcome == "cancelled"
 
 
