@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from meshplan.compiler.resolved import ResolvedBudget, ResolvedPrice
 from meshplan.compiler.syntax.money import Rate
-from meshplan.schemas import plan
+from meshplan.schemas import spending
 
 DEFAULT_WAIT_MS = 5_000
 
 
-def lower_price(resolved: ResolvedPrice) -> plan.Price:
+def lower_price(resolved: ResolvedPrice) -> spending.Price:
     """What one call costs."""
     price = resolved.price
-    return plan.Price(
+    return spending.Price(
         currency=resolved.currency,
         per_call_nano=price.per_call.nano if price.per_call else 0,
         input=_rate(price.input_tokens),
@@ -23,15 +23,15 @@ def lower_price(resolved: ResolvedPrice) -> plan.Price:
     )
 
 
-def _rate(rate: Rate | None) -> plan.Rate | None:
-    return None if rate is None else plan.Rate(nano=rate.nano, per=rate.per)
+def _rate(rate: Rate | None) -> spending.Rate | None:
+    return None if rate is None else spending.Rate(nano=rate.nano, per=rate.per)
 
 
-def lower_budget(resolved: ResolvedBudget) -> plan.Budget:
+def lower_budget(resolved: ResolvedBudget) -> spending.Budget:
     """How much may be spent."""
     budget = resolved.budget
     unit = budget.limit.unit
-    return plan.Budget(
+    return spending.Budget(
         of=resolved.of,
         each=budget.each,
         covers=None if resolved.covers is None else tuple(sorted(key.id for key in resolved.covers)),
