@@ -51,17 +51,22 @@ def resolve_endpoint(context: Context, name: str, virtual: Virtual) -> ResolvedE
 
 
 def _check_own(context: Context, virtual: Virtual, offers: list[ResolvedOffer]) -> None:
-    """No tool may be called like one that the strategy brings itself."""
+    """No tool may be called like one that the strategy brings itself; what one include brings in is told at once."""
     kind = kind_of(virtual.strategy)
+    own = OWN_NAMES.get(kind, ())
+    clashing: dict[Path, list[ResolvedOffer]] = {}
     for offer in offers:
-        if offer.capability.kind == "tool" and offer.name in OWN_NAMES.get(kind, ()):
-            context.say(
-                "name-collision",
-                offer.path,
-                f"`{offer.name}` is the name of a tool that the strategy `{kind}` brings itself: "
-                f"{_owned(offer.capability)} would be called the same",
-                help=_APART["tool"],
-            )
+        if offer.capability.kind == "tool" and offer.name in own:
+            clashing.setdefault(offer.path, []).append(offer)
+    for path, found in clashing.items():
+        names = " and ".join(f"`{offer.name}` ({_owned(offer.capability)})" for offer in found)
+        told = "is the name of a tool" if len(found) == 1 else "are names of tools"
+        context.say(
+            "name-collision",
+            path,
+            f"{names} {told} that the strategy `{kind}` brings itself",
+            help=_APART["tool"],
+        )
 
 
 def _check_pinned(context: Context, path: Path, virtual: Virtual, offers: list[ResolvedOffer]) -> None:

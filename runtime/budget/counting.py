@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableError, Exceeded, Granted, Standing
-from meshplan.runtime.budget.redis.counters import RedisCounters, open_counters
-from meshplan.runtime.budget.redis.link import Link
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.schemas.budgets import Counter, counter_of
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.spent import Sums, together
 from meshplan.schemas.plan import Counters as Settings
 from meshplan.schemas.plan import Plan
+
+if TYPE_CHECKING:
+    from meshplan.runtime.budget.redis.counters import RedisCounters
+    from meshplan.runtime.budget.redis.link import Link
 
 
 class Counting:
@@ -48,6 +50,8 @@ class Counting:
     @property
     def _counters(self) -> Counters:
         if self._shared is None and self._settings is not None:
+            from meshplan.runtime.budget.redis.counters import RedisCounters
+
             mesh, settings = self._settings
             alone = settings.fail == "local"
             self._shared = RedisCounters(self._connect, mesh, self._chain, self._told, alone=alone)
@@ -55,6 +59,8 @@ class Counting:
         return self._shared or self._embedded
 
     async def _connect(self) -> Link:
+        from meshplan.runtime.budget.redis.link import Link
+
         if self._settings is None:
             raise CountersUnavailableError("there is no counters' server")
         try:
@@ -67,6 +73,8 @@ class Counting:
         if self._counters is self._embedded:
             await self._chosen.wait()
         if self._shared is not None:
+            from meshplan.runtime.budget.redis.counters import open_counters
+
             async with open_counters(self._shared):
                 await anyio.sleep_forever()
 
