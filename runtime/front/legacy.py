@@ -118,10 +118,13 @@ async def _subscribe(desk: Desk, session: Session, caller: Caller, params: Mappi
 
     async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
         outward = desk.outward(session.endpoint, server)
-        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again), seconds)
+        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again, permitted), seconds)
 
     async def again() -> None:
         await _subscribe(desk, session, caller, params)
+
+    def permitted() -> bool:
+        return _may_know(desk, session, caller, uri)
 
     held_here = hold if "subscribe" in _resources(desk, session) else None
     call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=held_here)

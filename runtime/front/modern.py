@@ -140,10 +140,13 @@ async def _subscribe(desk: Desk, endpoint: str, caller: Caller, held: Subscripti
 async def _one(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, uri: str) -> None:
     async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
         outward = desk.outward(endpoint, server)
-        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again), seconds)
+        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again, permitted), seconds)
 
     async def again() -> None:
         await _one(desk, endpoint, caller, held, uri)
+
+    def permitted() -> bool:
+        return desk.invoker.permits(_reading(endpoint, caller, uri))
 
     await desk.invoker.invoke(replace(_reading(endpoint, caller, uri), method=SUBSCRIBE, hold=hold))
 

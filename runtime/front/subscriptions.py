@@ -22,7 +22,8 @@ MAX_SUBSCRIPTIONS = 256
 class Subscription:
     """What is wanted: the resource as the client and as its server know it.
 
-    ``outward`` gives the client's name of any upstream URI; ``again`` asks for the subscription anew, as the client did.
+    ``outward`` gives the client's name of any upstream URI; ``again`` asks for the subscription anew, as the client did;
+    ``permitted`` says whether the newest plan still lets this caller read it.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class Subscription:
     upstream_uri: str
     outward: Callable[[str], str]
     again: Callable[[], Awaitable[object]]
+    permitted: Callable[[], bool]
 
 
 class _Held:
@@ -46,7 +48,8 @@ class _Held:
 class Subscriptions:
     """Holds subscriptions by the URI that the client knows; ``tell`` gets the URI of what changed, as the client knows it.
 
-    When a plan gives a server another transport, what was subscribed to there is asked for, and so decided, again.
+    When a plan gives a server another transport, what was subscribed to there is asked for, and so decided, again;
+    when it takes what was subscribed to from the caller, it is let go.
     """
 
     def __init__(self, background: Background, active: Active, tell: Callable[[str], None]) -> None:
@@ -96,8 +99,7 @@ class Subscriptions:
             with held.scope:
                 async with wanted.upstream.subscribe(wanted.upstream_uri, on_update):
                     held.settled.set()
-                    await self._moved(wanted.server, transport)
-                    moved = True
+                    moved = await self._moved(wanted, transport)
         except UpstreamFailure as failure:
             held.failure = failure
         finally:
@@ -106,11 +108,14 @@ class Subscriptions:
                 del self._held[wanted.uri]
         return moved
 
-    async def _moved(self, server: str, transport: Transport | None) -> None:
+    async def _moved(self, wanted: Subscription, transport: Transport | None) -> bool:
+        """Wait for a plan that gives the server another transport, or else takes the resource from the caller."""
         while True:
             swapped = self._active.swapped
-            if self._transport(server) != transport:
-                return
+            if self._transport(wanted.server) != transport:
+                return True
+            if not wanted.permitted():
+                return False
             await swapped.wait()
 
     def _transport(self, server: str) -> Transport | None:

@@ -49,20 +49,24 @@ class Pipes:
 @asynccontextmanager
 async def serving(draft, upstreams=None):
     active, attempts, upstreams = Active(), [], upstreams or FakeUpstreams()
-    draft.local = ("user:ann",)
+    draft.local = draft.local or ("user:ann",)
     active.swap(Snapshot(draft.bundle()))
     pipes = Pipes(active, attempts)
-    front = StdioFront(Desk(active, Invoker(active, upstreams, attempts.append)), "dev", line_writer(pipes.their_out))
+    desk = Desk(active, Invoker(active, upstreams, attempts.append))
+    front = StdioFront(desk, "dev", line_writer(pipes.their_out))
     with anyio.fail_after(10):
         async with (
             lines_of(pipes.their_in, 100_000) as lines,
             lines_of(pipes.back, 100_000) as pipes.replies,
-            anyio.create_task_group() as group,
+            anyio.create_task_group() as background,
         ):
-            group.start_soon(front.run, lines)
-            yield pipes
-            if pipes.to >= 0:
-                pipes.leave()
+            background.start_soon(desk.background.run)
+            async with anyio.create_task_group() as group:
+                group.start_soon(front.run, lines)
+                yield pipes
+                if pipes.to >= 0:
+                    pipes.leave()
+            background.cancel_scope.cancel()
     for end in (pipes.their_in, pipes.their_out):
         os.close(end)
     os.close(pipes.back)
@@ -202,6 +206,104 @@ async def test_listening_ends_when_the_client_leaves():
         final = await pipes.next()
     assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
     assert final["id"] == "s"
+
+
+class InEra:
+    """A client of one era with a tool, a resource and a subscription to it."""
+
+    def __init__(self, era, pipes):
+        self.pipes, self.make = pipes, modern if era == "modern" else request
+        self.modern, self.told = era == "modern", []
+
+    async def open(self):
+        if self.modern:
+            wanted = {"toolsListChanged": True, "resourcesListChanged": True, "resourceSubscriptions": ["note://1"]}
+            acknowledged = await self.pipes.ask(self.make("subscriptions/listen", {"notifications": wanted}, "s"))
+            assert acknowledged["params"]["notifications"] == wanted
+        else:
+            await self.pipes.ask(INITIALIZE)
+            done = await self.ask("resources/subscribe", {"uri": "note://1"})
+            assert done.get("result") == {}, done
+
+    async def ask(self, method, params=None):
+        """The answer to a request; what is told before it is kept."""
+        self.pipes.send(self.make(method, params or {}, method))
+        while (message := await self.pipes.next()).get("id") != method:
+            self.told.append(message)
+        return message
+
+    async def hear(self, count):
+        """So many more messages that answer none of ``ask``."""
+        while len(self.told) < count:
+            self.told.append(await self.pipes.next())
+        heard, self.told = self.told, []
+        return heard
+
+
+def with_a_note():
+    draft = simple()
+    draft.server("notes", relays=("subscribe",))
+    draft.allow("all", key := draft.define("notes", "resource", {"uri": "note://1", "name": "note"}))
+    draft.offer("dev", key)
+    return draft
+
+
+async def let_go(notes):
+    with anyio.fail_after(5):
+        while notes.subscribers["note://1"]:
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_plan_without_the_grant_takes_effect_in_the_open_session(era):
+    upstreams, draft = FakeUpstreams(), with_a_note()
+    async with serving(draft, upstreams) as pipes:
+        client, notes = InEra(era, pipes), upstreams.get("notes")
+        await client.open()
+        assert "result" in await client.ask("tools/call", {"name": "get_note"})
+        notes.update("note://1")
+        assert [told["method"] for told in await client.hear(1)] == ["notifications/resources/updated"]
+        sent = len(notes.requests)
+        holding, draft.grants = tuple(notes.subscribers["note://1"]), []
+        pipes.active.swap(Snapshot(draft.bundle()))
+        refused = await client.ask("tools/call", {"name": "get_note"})
+        unread = await client.ask("resources/read", {"uri": "note://1"})
+        lists = [(await client.ask(f"{name}/list"))["result"][name] for name in ("tools", "resources")]
+        changed = {told["method"] for told in await client.hear(2)}
+        await let_go(notes)
+        for on_update in holding:
+            on_update("note://1")
+        assert "result" in await client.ask("tools/list")
+        silence = client.told
+    assert len(holding) == 1
+    assert refused["error"]["message"] == "Unknown tool: get_note"
+    assert refused["error"]["data"]["reason"] == "not_available"
+    assert unread["error"]["data"]["reason"] == "not_available"
+    assert len(notes.requests) == sent
+    assert lists == [[], []]
+    assert changed == {"notifications/tools/list_changed", "notifications/resources/list_changed"}
+    assert silence == []
+    assert [(a.method, a.reason) for a in pipes.attempts if a.outcome == "denied"] == [
+        ("tools/call", "no_allow"), ("resources/read", "no_allow"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_plan_without_the_local_profile_ends_the_standing_of_the_open_session(era):
+    upstreams, draft = FakeUpstreams(), with_a_note()
+    async with serving(draft, upstreams) as pipes:
+        client, notes = InEra(era, pipes), upstreams.get("notes")
+        await client.open()
+        assert "result" in await client.ask("tools/list")
+        draft.local = None
+        pipes.active.swap(Snapshot(draft.bundle()))
+        answers = [await client.ask(method) for method in ("tools/list", "resources/list")]
+        call = await client.ask("tools/call", {"name": "get_note"})
+        if era == "modern":
+            assert [told["id"] for told in await client.hear(1)] == ["s"]
+        await let_go(notes)
+    assert {answer["error"]["data"]["reason"] for answer in (*answers, call)} == {"unauthenticated"}
+    assert notes.requests == []
 
 
 async def test_a_line_that_is_too_long_ends_the_input():
