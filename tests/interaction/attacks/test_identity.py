@@ -268,6 +268,17 @@ async def test_an_attack_is_refused_and_its_twin_is_not(ground, row, path):
     assert (ground.calls, ground.refusals) == (1, [])
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scope", ["a", "b", None])
+async def test_a_token_without_a_scope_is_told_every_scope_that_its_issuer_must_give(ground, scope, path):
+    refused = await PATHS[path](ground, scoped(scope)(ground))
+    where = f"{PUBLIC}/.well-known/oauth-protected-resource/mcp/dev"
+    assert refused.status_code == 403
+    assert refused.headers["www-authenticate"] == (
+        f'Bearer error="insufficient_scope", resource_metadata="{where}", scope="a b"'
+    )
+
+
 @pytest.mark.parametrize("row", [row for row in ATTACKS if row.status == 401], ids=str)
 async def test_a_stranger_cannot_use_the_session_of_another(ground, row):
     opened = await ground.post(INITIALIZE, good(ground))

@@ -97,6 +97,26 @@ async def test_a_rotated_key_is_found_at_once_and_strangers_cannot_make_us_ask_a
     assert len(lab.idp.asked) == asked
 
 
+async def test_many_callers_with_a_rotated_key_ask_the_issuer_once_and_all_get_in(lab):
+    await lab.check(lab.idp.token(AUDIENCE))
+    lab.idp.keys = [jwk(RSA_OTHER, "new")]
+    lab.clock.now += MIN_GAP
+    tokens = [lab.idp.token(AUDIENCE, key=RSA_OTHER, kid="new", jti=str(number)) for number in range(10)]
+    async with anyio.create_task_group() as group:
+        for token in tokens:
+            group.start_soon(lab.check, token)
+    assert lab.idp.asked.count("/keys") == 2
+
+
+async def test_only_so_many_verified_tokens_are_remembered_and_the_oldest_go_first(lab, monkeypatch):
+    monkeypatch.setattr("meshplan.runtime.identity.verifier.MAX_TOKENS", 2)
+    texts = [lab.idp.token(AUDIENCE, jti=str(number)) for number in range(3)]
+    oldest, *others = [await lab.check(text) for text in texts]
+    assert [await lab.check(text) for text in texts[1:]] == others
+    assert await lab.check(texts[2]) is others[1]
+    assert await lab.check(texts[0]) is not oldest
+
+
 async def test_a_verified_token_does_not_outlive_its_key(lab):
     old = lab.idp.token(AUDIENCE)
     first = await lab.check(old)
