@@ -56,7 +56,8 @@ def tree(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         pending += [(inner, depth + 1) for inner in reversed(below.get(decision, []))]
     failed = [row for row in attempts.values() if row["outcome"] is not None and row["outcome"] not in GOOD]
     first = f"; first: {line(min(failed, key=lambda row: row['ended']))}" if failed and len(attempts) > 1 else ""
-    yield f"{len(attempts)} attempts, {len(failed)} failed{first}"
+    counted = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
+    yield f"{counted}, {len(failed)} failed{first}"
 
 
 def _attempts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -34,7 +34,7 @@ ENFORCED = {
     "UserClaim": PRINCIPAL,
     "ProxyIssuer": PRINCIPAL,
     "JwtIssuer": f"{PRINCIPAL} runtime/identity/discovery.py runtime/identity/verifier.py {SIGN_INS}",
-    "Login": "runtime/signin/front.py",
+    "Login": "runtime/signin/code.py",
     "Access": DECIDE,
     "Grant": DECIDE,
     "Rule": DECIDE,

@@ -206,7 +206,7 @@ def test_the_commands_that_ask(ledger, capsys):
     text = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in text] == [["capability", "calls"], ["notes.0", "10"], ["notes.1", "10"]]
     assert run(["trace", "d3", "--ledger", str(ledger)]) == 0
-    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["intent", "ok"]
+    assert capsys.readouterr().out.split()[1:] == ["ok", "notes.1", "0.0", "ms", "[d3]", "1", "attempt,", "0", "failed"]
     assert run(["trace", "nobody", "--ledger", str(ledger)]) == 1
     assert run(["tail", "--no-follow", "-n", "2", "--format", "jsonl", "--ledger", str(ledger)]) == 0
     assert [json.loads(row)["decision"] for row in capsys.readouterr().out.splitlines()] == ["d18", "d19"]
