@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from meshplan.schemas import jsontext
+
+MAX_BRACKETS: Final = 20_000
+"""Lists and objects in the arguments of one call: each of them takes its time on the event loop, which all callers share."""
 
 
 class Ready(msgspec.Struct, tag="ready", tag_field="say"):
@@ -30,7 +35,10 @@ class Asked(msgspec.Struct, tag="call", tag_field="say"):
     def arguments(self) -> tuple[list[object], dict[str, object]]:
         """By place, and by name; raises ``ValueError``."""
         text = bytes(self.sent)
-        if text.count(b"[") + text.count(b"{") > jsontext.MAX_DEPTH:
+        brackets = text.count(b"[") + text.count(b"{")
+        if brackets > MAX_BRACKETS:
+            raise ValueError(f"its arguments have more than {MAX_BRACKETS} brackets")
+        if brackets > jsontext.MAX_DEPTH:
             jsontext.refuse_depth(text.decode())
         return _arguments.decode(text)
 

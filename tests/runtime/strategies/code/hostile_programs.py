@@ -34,7 +34,8 @@ ATTACKS = (
     Attack("value that unfolds", "['x' * 1000] * 100000", ("output",)),
     Attack("value that unfolds in levels", "x = ['y' * 1000]\nfor i in range(30): x = [x, x]\nx", ("output",)),
     Attack("value of many parts", "[0] * 500000", (None, "output", "wall", "memory")),
-    Attack("argument of many parts", "await f(x=[[]] * 300000)", (None, "wall", "memory")),
+    Attack("argument of many parts", "await f(x=[[]] * 300000)", ("error", "wall", "memory")),
+    Attack("argument of as many parts as may be", "await f(x=[[]] * 19000)", (None,)),
     Attack("100 MB of prints", "for i in range(100000): print('x' * 1000)", ("logs",)),
     Attack("endless prints", "while True: print('x')", ("logs",)),
     Attack(
