@@ -173,7 +173,7 @@ def test_the_real_clients(argv, ecosystem, start, tmp_path):
         pytest.skip(f"LOUD SKIP: {program} is not installed")
     found = integrity(StdioServer(stdio=argv), tmp_path)
     if found.package is None:
-        pytest.skip(f"the registry does not answer: {found.reason}")
+        pytest.skip(f"LOUD SKIP: the registry does not answer: {found.reason}")
     assert found.package.ecosystem == ecosystem
     assert found.package.integrity.startswith(start)
     assert integrity(StdioServer(stdio=argv), tmp_path) == found

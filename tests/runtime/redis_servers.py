@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -50,6 +51,18 @@ class Server:
     def restart(self) -> None:
         self.kill()
         self.start()
+
+
+@contextmanager
+def one_redis():
+    """A Redis until the context ends."""
+    # The path of a socket may have about a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="mesh-redis-") as folder:
+        found = start_redis(Path(folder))
+        try:
+            yield found
+        finally:
+            found.kill()
 
 
 def start_redis(folder: Path, policy: str = "noeviction") -> Server:

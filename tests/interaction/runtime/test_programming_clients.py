@@ -1,18 +1,15 @@
 """The strategy `code` in front of the SDK's own client, both eras and both transports, and real servers of both eras."""
 
 import anyio
-import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from runtimes import client, runtime, stdio
+from strategic import User, plan_with
 
-from meshplan.schemas.bundle import pack
 from meshplan.schemas.code_tools import NAMES
-from meshplan.schemas.plan import Code, FromEnv
+from meshplan.schemas.plan import Code
 
-EFFECTS = {"tickets/tool/close_ticket": "destructive", "notes/tool/create_note": "write"}
-HIDDEN = "notes/tool/delete_note"
 MODES = ["auto", "legacy"]
 BOUNDS = Code(wall_ms=20_000, memory_bytes=64 << 20, calls=10, output_bytes=100_000, logs_bytes=10_000)
 
@@ -37,28 +34,7 @@ CLOSE = "await tickets_close_ticket(id={id}, resolution='done')"
 
 @pytest.fixture
 def plan(world, tmp_path):
-    draft = world.draft()
-    draft.strategies["dev"] = BOUNDS
-    draft.seal_keys = (FromEnv(name="TEST_SEAL_KEY"),)
-    for key, effect in EFFECTS.items():
-        draft.capabilities[key] = draft.capabilities[key].model_copy(update={"effect": effect})
-    draft.servers["catalog"] = draft.servers["catalog"].model_copy(update={"sessions": "per_client"})
-    draft.deny("all", HIDDEN)
-    path = tmp_path / "plan.json"
-    path.write_text(pack(draft.bundle()))
-    return path
-
-
-class User:
-    """Agrees to whatever it is asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    async def elicit(self, _context, params):
-        await anyio.lowlevel.checkpoint()
-        self.asked.append(params.message)
-        return types.ElicitResult(action="accept", content={"close": True})
+    return plan_with(BOUNDS, world, tmp_path)
 
 
 async def run(found, code, **more):

@@ -6,40 +6,17 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from runtimes import client, runtime, stdio
+from strategic import User, plan_with
 
-from meshplan.schemas.bundle import pack
 from meshplan.schemas.meta_tools import SEARCH_NAMES
-from meshplan.schemas.plan import FromEnv, Search
+from meshplan.schemas.plan import Search
 
-EFFECTS = {"tickets/tool/close_ticket": "destructive", "notes/tool/create_note": "write"}
-HIDDEN = "notes/tool/delete_note"
 MODES = ["auto", "legacy"]
 
 
 @pytest.fixture
 def plan(world, tmp_path):
-    draft = world.draft()
-    draft.strategies["dev"] = Search(max_results=10, pinned=("notes_search_notes",))
-    draft.seal_keys = (FromEnv(name="TEST_SEAL_KEY"),)
-    for key, effect in EFFECTS.items():
-        draft.capabilities[key] = draft.capabilities[key].model_copy(update={"effect": effect})
-    draft.servers["catalog"] = draft.servers["catalog"].model_copy(update={"sessions": "per_client"})
-    draft.deny("all", HIDDEN)
-    path = tmp_path / "plan.json"
-    path.write_text(pack(draft.bundle()))
-    return path
-
-
-class User:
-    """Agrees to whatever it is asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    async def elicit(self, _context, params):
-        await anyio.lowlevel.checkpoint()
-        self.asked.append(params.message)
-        return types.ElicitResult(action="accept", content={"close": True})
+    return plan_with(Search(max_results=10, pinned=("notes_search_notes",)), world, tmp_path)
 
 
 async def exercise(found, user):

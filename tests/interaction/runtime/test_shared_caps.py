@@ -1,13 +1,11 @@
 """Caps hold for two runtimes that count in one real Redis, whatever happens to it."""
 
-import tempfile
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
-from redis_servers import start_redis
+from redis_servers import one_redis
 from runtimes import runtime
 from sites import listening
 from spenders import CENT, USD, Executed, bundle, spend, together
@@ -17,12 +15,8 @@ from meshplan.schemas.plan import Literally
 
 @pytest.fixture
 def redis():
-    with tempfile.TemporaryDirectory(prefix="mesh-redis-") as folder:
-        found = start_redis(Path(folder))
-        try:
-            yield found
-        finally:
-            found.kill()
+    with one_redis() as found:
+        yield found
 
 
 async def started(stack, server_port, tmp_path, redis, name, workers=1):

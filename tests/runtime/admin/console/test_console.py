@@ -168,7 +168,7 @@ async def test_nothing_foreign_becomes_part_of_a_page(tmp_path, path):
         assert all(one.isprintable() or one == "\n" for one in element.text)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="LOUD SKIP: chromium is not installed; CI has it")
 def test_nothing_foreign_runs_in_a_browser(tmp_path):
     draft = simple()
     draft.admin_listen = "127.0.0.1:0"

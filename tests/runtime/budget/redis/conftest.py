@@ -1,22 +1,14 @@
 """One real Redis a test."""
 
-import tempfile
-from pathlib import Path
-
 import anyio
 import pytest
-from redis_servers import Relay, start_redis
+from redis_servers import Relay, one_redis
 
 
 @pytest.fixture
 def server():
-    # The path of a socket may have about a hundred characters.
-    with tempfile.TemporaryDirectory(prefix="mesh-redis-") as folder:
-        found = start_redis(Path(folder))
-        try:
-            yield found
-        finally:
-            found.kill()
+    with one_redis() as found:
+        yield found
 
 
 @pytest.fixture
