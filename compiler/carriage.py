@@ -11,7 +11,17 @@ from meshplan.compiler.syntax.servers import AnyServer, StdioServer
 from meshplan.schemas.carriage import CARRIED, IMPOSSIBLE, TASKS, Gap, Over, era_of
 from meshplan.schemas.surface import is_object
 
-UNTOLD: Final = frozenset({"batches", "elicitation-form", "elicitation-url", "rounds", "ping"})
+UNTOLD: Final = frozenset(
+    {
+        "batches",
+        "elicitation-form",
+        "elicitation-url",
+        "elicitation-complete",
+        "elicitation-required",
+        "rounds",
+        "ping",
+    }
+)
 """Features that belong to clients, or that a server uses without declaring them: no lock tells of them."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from math import inf
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 
+from meshplan.runtime.correspondents import Correspondents
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot, View, changed_lists
 from meshplan.runtime.upstream.port import Health, Upstream
@@ -17,6 +18,12 @@ from meshplan.schemas.plan import Server
 
 Clock = Callable[[], datetime]
 """The time in UTC."""
+
+
+Said = Callable[[], bytes | None]
+"""Makes a message when its turn has come; ``None`` where it may not be said any more."""
+MAX_SAID = 256
+"""Messages that wait for one slow client."""
 
 
 def utc_now() -> datetime:
@@ -50,6 +57,7 @@ class Watcher:
     def __init__(self, endpoint: str, caller: Caller, left: float = inf) -> None:
         self.endpoint, self.caller, self._left = endpoint, caller, left
         self._pending: set[str] = set()
+        self._said: dict[str, Said] = {}
         self._ended = False
         self._wake = anyio.Event()
 
@@ -59,13 +67,28 @@ class Watcher:
             self._pending |= lists
             self._wake.set()
 
+    def say(self, key: str, said: Said) -> None:
+        """Have this said, in the place of what waits under the same key; too much of it, and the oldest is dropped."""
+        self._said.pop(key, None)
+        self._said[key] = said
+        if len(self._said) > MAX_SAID:
+            del self._said[next(iter(self._said))]
+        self._wake.set()
+
+    def said(self) -> Iterator[bytes]:
+        """The messages that wait, made now; each is given once."""
+        while self._said:
+            message = self._said.pop(next(iter(self._said)))()
+            if message is not None:
+                yield message
+
     def end(self) -> None:
         """The stream is over: the runtime stops, or the caller lost its standing."""
         self._ended = True
         self._wake.set()
 
     async def changes(self) -> AsyncIterator[frozenset[str]]:
-        """Each set of changed lists; ends when the stream is over, or after the ``left`` seconds of a token."""
+        """Each set of changed lists, empty where something waits to be ``said``; ends when the stream is over, or after the ``left`` seconds of a token."""
         ends = anyio.current_time() + self._left
         while True:
             with anyio.CancelScope(deadline=ends) as scope:
@@ -73,7 +96,7 @@ class Watcher:
             if scope.cancelled_caught:
                 return
             self._wake = anyio.Event()
-            if self._pending:
+            if self._pending or self._said:
                 lists, self._pending = frozenset(self._pending), set()
                 yield lists
             if self._ended:
@@ -86,6 +109,7 @@ class Active:
     def __init__(self, clock: Clock = utc_now) -> None:
         self.snapshot: Snapshot | None = None
         self.clock = clock
+        self.correspondents = Correspondents()
         self._watchers: set[Watcher] = set()
         self._swapped = anyio.Event()
         self._closed = False

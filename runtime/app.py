@@ -105,7 +105,12 @@ async def running(
         closing(book),
         open_tracer(os.environ, say, transport) as tracer,
         open_upstreams(
-            {}, source.root, on_list_changed=on_list_changed, on_connected=drift.due, sign_ins=sign_ins
+            {},
+            source.root,
+            on_list_changed=on_list_changed,
+            on_connected=drift.due,
+            sign_ins=sign_ins,
+            on_completed=active.correspondents.completed,
         ) as upstreams,
         open_lot() as lot,
         open_sandboxes(say),

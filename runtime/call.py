@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from meshplan.runtime.asks import Ask
+from meshplan.runtime.correspondents import Whose
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -43,6 +44,9 @@ _MESH_KEYS = frozenset(
     }
 )
 """Members of ``_meta`` that speak to us and not to the upstream."""
+
+FIRST_WITH_LINKS = "2025-11-25"
+"""The first revision that has links for the user, and the only one that tells when the user is done."""
 
 SIGN_IN = "meshplan.sign_in"
 """Our own question among those that a client is asked: whether its user opens a link."""
@@ -83,6 +87,13 @@ class Call:
     request_id: str | int | None = None
     version: str | None = None
     on_limits: OnLimits | None = None
+
+    @property
+    def whose(self) -> Whose | None:
+        """The client, where it has a session and its revision tells of links that a user is done with."""
+        if self.session is None or self.version is None or self.version < FIRST_WITH_LINKS:
+            return None
+        return (*self.caller.owner, self.endpoint, self.session)
 
     @property
     def legacy(self) -> bool:

@@ -104,6 +104,7 @@ class Forwarder:
             wants_progress=call.wants_progress,
             on_notify=call.on_notify,
             behalf=call.caller.behalf,
+            whose=call.whose,
         )
         if (retry := view.snapshot.plan.servers[target.server].retry) is not None:
             request = replace(

@@ -11,6 +11,7 @@ from meshplan.runtime.active import Active
 from meshplan.runtime.background import Background
 from meshplan.runtime.errors import OVERLOADED, RpcError, not_ready, unauthenticated, unknown
 from meshplan.runtime.front.jsonrpc import notification_text
+from meshplan.runtime.front.session import COMPLETED
 from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.invoke import Invoker
@@ -22,7 +23,6 @@ from meshplan.runtime.upstream.port import OnNotify
 Write = Callable[[bytes], Awaitable[None]]
 """Sends one message to the client."""
 
-COMPLETED = "notifications/elicitation/complete"
 UPDATED = "notifications/resources/updated"
 
 LIST_CHANGED: dict[str, str] = {
@@ -113,16 +113,16 @@ def progress_token(params: dict[str, Any]) -> int | str | None:
     return token if isinstance(token, int | str) and not isinstance(token, bool) else None
 
 
-def relay(token: int | str | None, *, logs: bool, write: Write, session: bool = False) -> OnNotify:
+def relay(token: int | str | None, *, logs: bool, write: Write, links: bool = False) -> OnNotify:
     """Passes on what a running request reports: progress under the caller's own token, and logs where asked for.
 
-    ``session``: the caller's revision has sessions, and so is told when a URL elicitation is complete.
+    ``links``: the caller's revision is told when its user is done with a link.
     """
 
     async def on_notify(method: str, params: dict[str, Any]) -> None:
         if method == "notifications/progress" and token is not None:
             await write(notification_text(method, {**params, "progressToken": token}))
-        elif (method == "notifications/message" and logs) or (method == COMPLETED and session):
+        elif (method == "notifications/message" and logs) or (method == COMPLETED and links):
             await write(notification_text(method, params))
 
     return on_notify

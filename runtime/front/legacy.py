@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from meshplan.runtime.call import Call, Result
+from meshplan.runtime.call import FIRST_WITH_LINKS, Call, Result
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found
 from meshplan.runtime.front import jsonrpc
 from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
@@ -36,7 +36,7 @@ def open_session(desk: Desk, endpoint: str, caller: Caller, params: Mapping[str,
     if wanted is None:
         raise invalid("the protocol version is missing")
     desk.index(endpoint)
-    return Session(
+    session = Session(
         endpoint=endpoint,
         owner=caller.owner,
         version=wanted if wanted in VERSIONS else VERSIONS[-1],
@@ -44,6 +44,8 @@ def open_session(desk: Desk, endpoint: str, caller: Caller, params: Mapping[str,
         client_info=members(params.get("clientInfo")),
         last_seen=now,
     )
+    desk.active.correspondents.add(session.whose, session)
+    return session
 
 
 def initialize_result(desk: Desk, session: Session) -> dict[str, Any]:
@@ -160,7 +162,7 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         client_info=session.client_info,
         log_level=level,
         wants_progress=token is not None,
-        on_notify=relay(token, logs=level is not None, write=channel.write, session=True),
+        on_notify=relay(token, logs=level is not None, write=channel.write, links=session.version >= FIRST_WITH_LINKS),
         session=session.number,
         request_id=request.id,
         version=session.version,
@@ -215,12 +217,16 @@ async def tell_changes(
     with desk.active.watch(session.endpoint, caller) as watcher:
         session.stream = watcher
         watcher.tell(_missed(desk, session))
+        while session.done:
+            session.completed(session.done.pop())
         try:
             await ready()
             async for changes in watcher.changes():
                 for change in sorted(changes):
                     if change in LIST_CHANGED or _may_know(desk, session, caller, change):
                         await write(change_text(change))
+                for message in watcher.said():
+                    await write(message)
         finally:
             session.stream = None
             session.plan = desk.plan

@@ -11,6 +11,7 @@ import anyio
 from meshplan.runtime.asks import Ask
 from meshplan.runtime.call import Call, Result
 from meshplan.runtime.errors import INTERNAL_ERROR, RpcError, cannot_answer
+from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members, text
 
 MAX_ROUNDS = 10
@@ -48,6 +49,11 @@ async def complete(invoke: Callable[[Call], Awaitable[Result]], call: Call, ask:
     raise RpcError(INTERNAL_ERROR, f"the server asked for input more than {MAX_ROUNDS} times", {"reason": "rounds"})
 
 
+def _numbered(params: dict[str, Any]) -> dict[str, Any]:
+    """A question with what the client's revision wants in it: links have an id there, and none in 2026-07-28."""
+    return {"elicitationId": new_id(), **params} if params.get("mode") == "url" else params
+
+
 async def _answers(questions: dict[str, Any], ask: Ask) -> dict[str, Any]:
     """Ask all at once; the first refusal stops the others."""
     if len(questions) > MAX_QUESTIONS:
@@ -60,7 +66,7 @@ async def _answers(questions: dict[str, Any], ask: Ask) -> dict[str, Any]:
             asked = members(question) or {}
             method = text(asked.get("method")) or ""
             try:
-                answers[key] = await ask(method, members(asked.get("params")) or {})
+                answers[key] = await ask(method, _numbered(members(asked.get("params")) or {}))
             except RpcError as error:
                 failures.append(error)
                 group.cancel_scope.cancel()

@@ -6,18 +6,23 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
 
 from meshplan.runtime.active import Watcher
+from meshplan.runtime.correspondents import Whose
 from meshplan.runtime.errors import CLIENT_CANNOT_ANSWER, INVALID_REQUEST, RpcError, cannot_answer
-from meshplan.runtime.front.jsonrpc import RequestId, Response, request_text
+from meshplan.runtime.front.jsonrpc import RequestId, Response, notification_text, request_text
 from meshplan.runtime.front.streams import Stream, Streams
 from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscriptions
 from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members, text
 
+COMPLETED = "notifications/elicitation/complete"
+MAX_DONE = 64
+"""Elicitations that are complete while the client does not listen."""
 ASK_TIMEOUT = 300.0
 """Seconds that a client (and its user) has to answer a question of a server."""
 
@@ -39,13 +44,13 @@ class _Question:
     response: Response | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Session:
     """Bound to the principal that opened it (``owner``: issuer, sub) and to one endpoint.
 
     ``id`` is what the client knows it by, ``number`` what this worker does.
     ``stream`` is set while somebody listens on the session's ``own`` stream; ``updated`` piles up the resources that
-    changed while nobody does, and ``plan`` is the plan whose lists the client was last told of.
+    changed while nobody does, ``done`` the elicitations that are complete, and ``plan`` is the plan whose lists the client was last told of.
     """
 
     endpoint: str
@@ -63,6 +68,7 @@ class Session:
     own: Stream | None = None
     subscriptions: Subscriptions | None = None
     updated: set[str] = field(default_factory=set[str])
+    done: set[str] = field(default_factory=set[str])
     plan: str | None = None
     running: dict[RequestId, anyio.CancelScope] = field(default_factory=dict[RequestId, anyio.CancelScope])
     questions: dict[RequestId, _Question] = field(default_factory=dict[RequestId, _Question])
@@ -133,6 +139,18 @@ class Session:
             self.stream.tell(frozenset({uri}))
         elif self.subscriptions is not None and len(self.updated) < MAX_SUBSCRIPTIONS:
             self.updated.add(uri)
+
+    @property
+    def whose(self) -> Whose:
+        """What names the client to servers."""
+        return (*self.owner, self.endpoint, self.number)
+
+    def completed(self, elicitation: str) -> None:
+        """The user is done with a link; see ``correspondents.Correspondent``."""
+        if self.stream is not None:
+            self.stream.say(elicitation, partial(notification_text, COMPLETED, {"elicitationId": elicitation}))
+        elif len(self.done) < MAX_DONE:
+            self.done.add(elicitation)
 
     def end(self) -> None:
         """Stop everything that is running in the session."""

@@ -38,6 +38,7 @@ def request_out(request: UpstreamRequest) -> dict[str, Any]:
         "client_capabilities": dict(request.client_capabilities),
         "client": None if client is None else asdict(client),
         "asks": request.on_ask is not None,
+        "whose": request.whose,
     }
 
 
@@ -51,6 +52,7 @@ def request_in(sent: dict[str, Any], on_notify: OnNotify, on_ask: OnAsk) -> Upst
         client=None if client is None else _client(client),
         on_notify=on_notify,
         on_ask=on_ask if sent["asks"] else None,
+        whose=tuple(sent["whose"]) if sent["whose"] else None,
     )
 
 

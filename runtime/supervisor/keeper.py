@@ -21,6 +21,7 @@ from meshplan.runtime.active import Active
 from meshplan.runtime.admin.office import administer
 from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.budget.counting import Counting
+from meshplan.runtime.correspondents import Whose
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
 from meshplan.runtime.identity.verifier import Verifier
@@ -207,12 +208,17 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         if plan is not None and server in plan.servers and kept_apart(plan.servers[server]):
             tell("changed", [server, method])
 
+    def on_completed(whose: Whose, elicitation: str) -> None:
+        tell("completed", [whose, elicitation])
+
     root, issuers = setup.source.root, Issuers()
     counters = Counting(root)
     book = Book(root, active, say, on_spent=counters.seed)
     async with (
         closing(book),
-        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=drift.due) as upstreams,
+        open_upstreams(
+            {}, root, on_list_changed=on_list_changed, on_connected=drift.due, on_completed=on_completed
+        ) as upstreams,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
     ):

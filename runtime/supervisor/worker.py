@@ -76,6 +76,9 @@ class Duty:
         """See ``peer.Hear``."""
         if name == "changed":
             self._active.upstream_changed(arguments[0], arguments[1])
+        elif name == "completed":
+            issuer, subject, endpoint, session = arguments[0]
+            self._active.correspondents.completed((issuer, subject, endpoint, session), arguments[1])
         elif name == "seen":
             self.see(arguments[0], arguments[1])
 
@@ -164,7 +167,14 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
     sign_ins = SignIns(active, root, setup.sealer(), KeeperUsed(keeper))
     sign_ins.origin = setup.binding.origin if setup.binding.loopback else None
     async with (
-        open_upstreams({}, root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins) as own,
+        open_upstreams(
+            {},
+            root,
+            on_list_changed=on_list_changed,
+            on_connected=on_connected,
+            sign_ins=sign_ins,
+            on_completed=active.correspondents.completed,
+        ) as own,
         open_lot() as lot,
         open_tracer(os.environ, say) as tracer,
         open_sandboxes(say),

@@ -122,7 +122,8 @@ class ClientSessions:
             await anyio.sleep(SWEEP_SECONDS)
             before = anyio.current_time() - IDLE_SECONDS
             for lease in [found for found in self._leases if not found.users and found.idle_since < before]:
-                self._close(lease)
+                if not lease.server.links:
+                    self._close(lease)
 
     def forget(self, owner: tuple[str, str], name: str) -> None:
         """A client has left: close its sessions."""

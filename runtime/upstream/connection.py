@@ -19,6 +19,7 @@ import anyio.to_thread
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
+from meshplan.runtime.upstream.links import Links, OnCompleted
 from meshplan.runtime.upstream.modern_http import ModernSession
 from meshplan.runtime.upstream.port import Behalf, Client, Health, OnUpdate, UpstreamRequest
 from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
@@ -78,6 +79,7 @@ class Surroundings:
     on_connected: Callable[[str], None] | None = None
     egress: Egress = field(default_factory=Egress)
     sign_ins: SignIns | None = None
+    on_completed: OnCompleted | None = None
 
 
 class UpstreamServer:
@@ -96,6 +98,7 @@ class UpstreamServer:
         self.refused_asks = 0
         self.ended = anyio.Event()
         self._updates = Updates(self._link, lists=client is None)
+        self.links = Links(surroundings.on_completed)
         self._surroundings = surroundings
         self._attempt = _Attempt()
         self._wake, self._stopping, self._quiet = anyio.Event(), anyio.Event(), anyio.Event()
@@ -266,6 +269,7 @@ class UpstreamServer:
                 on_updated=self._updates.updated,
                 behalf=self.behalf,
                 egress=around.egress,
+                links=self.links,
             )
         )
         tasks.start_soon(self._keep, session)

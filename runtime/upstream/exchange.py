@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import anyio
 
+from meshplan.runtime.correspondents import Whose
 from meshplan.runtime.upstream.failures import Unavailable
 from meshplan.runtime.upstream.port import OnAsk, UpstreamFailure
 
@@ -29,12 +30,13 @@ class Exchange:
     ``deadline`` is in the event loop's seconds: the wire gives the request up then, whoever still waits for it.
     ``failure`` is what the HTTP layer knows better than the JSON-RPC error that the SDK makes of it, ``status`` the
     HTTP status. ``scope`` covers the request below; cancelling it cancels the request upstream. ``waiting`` is the
-    scope in which the caller waits, ``reading`` the one in which the answer is read.
+    scope in which the caller waits, ``reading`` the one in which the answer is read. ``whose`` is the client that hears
+    of links that it was given, also later.
     """
 
     __slots__ = (
         "_asking", "_inlet", "_left", "deadline", "failure", "inbox", "log_level", "on_ask", "outcome", "reading",
-        "scope", "status", "token", "waiting",
+        "scope", "status", "token", "waiting", "whose",
     )  # fmt: skip
 
     def __init__(
@@ -44,8 +46,10 @@ class Exchange:
         token: str | None = None,
         log_level: str | None = None,
         on_ask: OnAsk | None = None,
+        whose: Whose | None = None,
     ) -> None:
         self.deadline, self.token, self.log_level, self.on_ask = deadline + GRACE_SECONDS, token, log_level, on_ask
+        self.whose = whose
         self.waiting = anyio.CancelScope(deadline=deadline)
         self.reading: anyio.CancelScope | None = None
         self._asking: list[anyio.CancelScope] = []

@@ -10,10 +10,10 @@ from typing import Any, Final
 from meshplan.runtime.shapes import members, text
 from meshplan.runtime.upstream.envelope import wanted_log
 from meshplan.runtime.upstream.exchange import Exchange
+from meshplan.runtime.upstream.links import COMPLETED, Links
 from meshplan.runtime.upstream.updates import ACKNOWLEDGED, SUBSCRIPTION_KEY, UPDATED
 
 LIST_CHANGED: Final = frozenset(f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources"))
-COMPLETED: Final = "notifications/elicitation/complete"
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Notices:
     current: Callable[[], Exchange | None]
     on_list_changed: Callable[[str], None]
     on_updated: Callable[[str], None]
+    links: Links
     _by_token: dict[str, Exchange] = field(default_factory=dict[str, Exchange])
     _by_subscription: dict[str, Exchange] = field(default_factory=dict[str, Exchange])
 
@@ -53,9 +54,11 @@ class Notices:
                 exchange.notice(method, found)
         elif method in (ACKNOWLEDGED, UPDATED):
             self._updated(method, found)
-        elif method in ("notifications/message", COMPLETED):
+        elif method == COMPLETED:
+            self.links.completed(found)
+        elif method == "notifications/message":
             exchange = self.current()
-            if exchange is not None and (method == COMPLETED or wanted_log(exchange.log_level, found)):
+            if exchange is not None and wanted_log(exchange.log_level, found):
                 exchange.notice(method, found)
         return True
 

@@ -20,6 +20,7 @@ from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.egress import Egress
+from meshplan.runtime.upstream.links import OnCompleted
 from meshplan.runtime.upstream.port import Health, Upstream
 from meshplan.runtime.upstream.resilience import Resilient
 from meshplan.schemas.plan import ExchangeAuth, HttpTransport, PerUserAuth, Server, Transport
@@ -169,15 +170,21 @@ async def open_upstreams(
     on_list_changed: Callable[[str, str], None] | None = None,
     on_connected: Callable[[str], None] | None = None,
     sign_ins: SignIns | None = None,
+    on_completed: OnCompleted | None = None,
 ) -> AsyncGenerator[UpstreamPool, None]:
     """Start connecting to all servers, and yield at once; on exit, close their connections.
 
     ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
     list-changed notification, ``on_connected`` the name of a server that was connected (again); they must not block.
-    ``sign_ins`` has the tokens of callers who sign in to servers.
+    ``sign_ins`` has the tokens of callers who sign in to servers. ``on_completed`` hears which client's user is done with
+    a link that a server gave.
     """
     async with shared_surroundings(
-        root, on_list_changed=on_list_changed, on_connected=on_connected, sign_ins=sign_ins
+        root,
+        on_list_changed=on_list_changed,
+        on_connected=on_connected,
+        sign_ins=sign_ins,
+        on_completed=on_completed,
     ) as surroundings:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
@@ -198,6 +205,7 @@ async def shared_surroundings(
     on_list_changed: Callable[[str, str], None] | None = None,
     on_connected: Callable[[str], None] | None = None,
     sign_ins: SignIns | None = None,
+    on_completed: OnCompleted | None = None,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
     made: list[httpx2.AsyncBaseTransport] = []
@@ -209,7 +217,9 @@ async def shared_surroundings(
         return made[0]
 
     try:
-        yield Surroundings(Secrets(root), root, http_pool, on_list_changed, on_connected, egress, sign_ins)
+        yield Surroundings(
+            Secrets(root), root, http_pool, on_list_changed, on_connected, egress, sign_ins, on_completed
+        )
     finally:
         for pool in made:
             await pool.aclose()

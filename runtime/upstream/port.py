@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from meshplan.runtime.correspondents import Whose
+
 OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Gets (method, params) of a notification that belongs to one running request."""
 
@@ -67,6 +69,7 @@ class UpstreamRequest:
     ``wants_progress`` asks for ``notifications/progress``, delivered with the caller's token left to the caller.
     ``repeatable``: running it twice does no harm; ``before_retry`` is called then, and raises where the plan says no.
     ``on_ask`` answers what an older server asks in the session of ``client``; the time that takes is not counted.
+    ``whose`` is the client that hears when its user is done with a link, also after the response.
     """
 
     method: str
@@ -83,6 +86,7 @@ class UpstreamRequest:
     behalf: Behalf | None = None
     repeatable: bool = False
     before_retry: Callable[[], None] | None = None
+    whose: Whose | None = None
 
 
 class UpstreamFailure(Exception):

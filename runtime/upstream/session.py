@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from meshplan.runtime.upstream.failures import (
     secret_failure,
 )
 from meshplan.runtime.upstream.http import client
+from meshplan.runtime.upstream.links import Links
 from meshplan.runtime.upstream.negotiate import negotiate
 from meshplan.runtime.upstream.notices import Notices
 from meshplan.runtime.upstream.outcomes import explained, settled
@@ -59,6 +60,7 @@ class Place:
     behalf: Behalf | None = None
     on_updated: Callable[[str], None] | None = None
     egress: Egress | None = None
+    links: Links = field(default_factory=lambda: Links(None))
 
 
 class Session:
@@ -74,7 +76,7 @@ class Session:
         self.negotiated: Negotiated | None = None
         self._exchanges: dict[Exchange, None] = {}
         self._began = anyio.Event()
-        self._notices = Notices(self._current, self._list_changed, self._updated)
+        self._notices = Notices(self._current, self._list_changed, self._updated, place.links)
         self._idle = anyio.Event()
         self._tokens = 0
         self._status: int | None = None
@@ -117,7 +119,9 @@ class Session:
         self._tokens += 1
         token = f"meshplan-{self._tokens}" if request.wants_progress else None
         on_ask = None if self.negotiated.modern else request.on_ask
-        exchange = Exchange(deadline=deadline, token=token, log_level=request.log_level, on_ask=on_ask)
+        exchange = Exchange(
+            deadline=deadline, token=token, log_level=request.log_level, on_ask=on_ask, whose=request.whose
+        )
         params = wire_params(request, version, token)
         number = f"listen-{self._tokens}" if request.method == LISTEN else None
         self._start(exchange, request.method, params, version, request.headers, number=number)
@@ -246,7 +250,9 @@ class Session:
             with exchange.scope:
                 exchange.finish(await dispatcher.send_raw_request(method, params, options))
         except sdk.MCPError as error:
-            exchange.finish(explained(exchange, error))
+            failure = explained(exchange, error)
+            self._place.links.refused(exchange, failure)
+            exchange.finish(failure)
         finally:
             exchange.finish(exchange.failure or Unavailable("the connection was closed before the answer", sent=True))
             del self._exchanges[exchange]
@@ -263,6 +269,7 @@ class Session:
                 self._place.on_refused()
             raise sdk.MCPError(sdk.METHOD_NOT_FOUND, "this client declares no capability for that request")
         try:
+            self._place.links.asked(exchange, method, params or {})
             with exchange.asking():
                 return await exchange.on_ask(method, dict(params or {}))
         except UpstreamRefusal as refusal:

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.plan import HttpTransport
 
-CAPABILITIES = {"elicitation": {"form": {}}}
+CAPABILITIES = {"elicitation": {"form": {}, "url": {}}}
 SCHEMA = {"type": "object", "properties": {"word": {"type": "string"}}}
 
 
@@ -31,12 +31,16 @@ def asking_app():
         arguments = params.arguments or {}
         related = None if arguments.get("aside") else context.request_id
         try:
-            answer = await context.session.elicit(arguments["message"], SCHEMA, related_request_id=related)
-            heard = answer.content["word"]
+            if "completes" in arguments:
+                await context.session.elicit_url("Go", "https://x.test/", arguments["completes"], related)
+                heard = arguments["message"] + "!"
+            else:
+                answer = await context.session.elicit(arguments["message"], SCHEMA, related_request_id=related)
+                heard = answer.content["word"]
         except MCPError as error:
             heard = f"error {error.error.code}"
-        if "completes" in arguments:
-            note = types.ElicitCompleteNotificationParams(elicitation_id=arguments["completes"])
+        for completed in (arguments["completes"], "of nobody") if "completes" in arguments else ():
+            note = types.ElicitCompleteNotificationParams(elicitation_id=completed)
             found = types.ElicitCompleteNotification(params=note)
             await context.session.send_notification(found, related_request_id=context.request_id)
         return types.CallToolResult(content=[types.TextContent(type="text", text=heard)])

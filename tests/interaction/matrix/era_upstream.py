@@ -1,7 +1,7 @@
 """A server of either era over HTTP or standard input and output, without any library, that has every feature of MCP.
 
 Usage: era_upstream.py modern|legacy BELL [PORT]. What is appended to the file BELL is said to whoever listens, a line each:
-`resources` (the list changed) or the URI of a resource that changed.
+`resources` (the list changed), `done ID` (of a link that a user was given) or the URI of a resource that changed.
 """
 
 import itertools
@@ -19,7 +19,7 @@ TASKS = "io.modelcontextprotocol/tasks"
 WAIT = 10.0
 NOVEL = "org.example/novel"
 ANY, VALUES = {"type": "object"}, {"type": "array", "items": {"type": "number"}}
-TOOLS = ("ask", "echo", "fail", "hang", "hung", "logs", "rounds", "slow", "task", "values")
+TOOLS = ("ask", "closed", "echo", "fail", "hang", "hung", "link", "logs", "rounds", "slow", "task", "values")
 PAGE = {"text": "<p>hi</p>", "mimeType": "text/html;profile=mcp-app", "_meta": {"ui": {"csp": {"connectDomains": []}}}}
 OFFERED = {
     "tool": [
@@ -179,7 +179,12 @@ class Everything:
         return {}
 
     def ring(self, line):
-        """Say to all who listen that something changed."""
+        """Say to all who listen that something changed, or to every client that a link is done with."""
+        if line.startswith("done "):
+            for peer in tuple(self.peers):
+                params = {"elicitationId": line.removeprefix("done ")}
+                peer.aside.put({"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": params})
+            return
         list_changed = line == "resources"
         name = "resources/list_changed" if list_changed else "resources/updated"
         params = {} if list_changed else {"uri": line}
@@ -232,6 +237,16 @@ class Everything:
         heard = self.ask(exchange, arguments["kind"], "one")
         return heard if "resultType" in heard else {"content": [text("heard")], "structuredContent": heard}
 
+    def tool_link(self, exchange, arguments):
+        heard = self.ask(exchange, "url", "one", arguments["mark"])
+        return heard if "resultType" in heard else {"content": [text("heard")], "structuredContent": heard}
+
+    def tool_closed(self, exchange, arguments):
+        if self.modern or "url" not in exchange.peer.declared.get("elicitation", {}):
+            return {"content": [], "structuredContent": {"undeclared": "elicitation"}}
+        asked = {**QUESTIONS["url"][2], "elicitationId": arguments["mark"]}
+        raise Error(-32042, "open the link first", {"elicitations": [asked]})
+
     def tool_rounds(self, exchange, arguments):
         if not self.modern:
             heard = [self.ask(exchange, "form", ""), self.ask(exchange, "form", "")]
@@ -242,7 +257,7 @@ class Everything:
             heard = ["kept in the state", self.ask(exchange, "form", "two")]
         return {"content": [text("heard")], "structuredContent": {"rounds": heard}}
 
-    def ask(self, exchange, kind, state):
+    def ask(self, exchange, kind, state, link="e-1"):
         """The client's answer, or the result that asks for it; a client that cannot answer is not asked."""
         capability, method, params = QUESTIONS[kind]
         declared = exchange.peer.declared.get(capability)
@@ -254,7 +269,7 @@ class Everything:
             return exchange.params["inputResponses"]["q"]
         number = f"ask-{next(self.numbers)}"
         exchange.peer.waiting[number] = answered = queue.Queue()
-        more = {"elicitationId": "e-1"} if kind == "url" else {}
+        more = {"elicitationId": link} if kind == "url" else {}
         exchange.write({"jsonrpc": "2.0", "id": number, "method": method, "params": {**params, **more}})
         message = answered.get(timeout=WAIT)
         return message["result"] if "result" in message else {"refused": message["error"]["code"]}

@@ -54,6 +54,7 @@ class Heard:
     final: dict | None = None
     notes: list = field(default_factory=list)
     asked: list = field(default_factory=list)
+    questions: list = field(default_factory=list)
 
     @property
     def result(self):
@@ -102,6 +103,7 @@ class Wire:
                 return heard
             assert self.modern, "an older revision has no rounds"
             heard.asked += [question["method"] for question in result["inputRequests"].values()]
+            heard.questions += [question["params"] for question in result["inputRequests"].values()]
             answers = {key: answer(q["method"], q["params"]) for key, q in result["inputRequests"].items()}
             params = {**params, "inputResponses": answers, "requestState": result["requestState"]}
         raise AssertionError(f"more than {ROUNDS} rounds")
@@ -116,6 +118,7 @@ class Wire:
         elif "id" in message:
             assert not self.modern, "this revision has no requests of servers"
             heard.asked.append(message["method"])
+            heard.questions.append(message["params"])
             found = answer(message["method"], message["params"])
             self.tell({"jsonrpc": "2.0", "id": message["id"], "result": found})
         else:

@@ -5,7 +5,7 @@ import queue
 from uuid import uuid4
 
 from era_upstream import NOVEL, PAGE, STRANGE, TASKS, VALUES
-from era_wires import Absent, Leave
+from era_wires import Absent, Heard, Leave
 
 FEATURES = {}
 TRIES, PAUSE = 15, 0.3
@@ -143,6 +143,38 @@ def elicitation_url(wire, bell):
     _asked(wire, "url", "elicitation/create", {"action": "accept"})
 
 
+def _told_of_the_end(wire, bell, mark):
+    """The user is done with a link long after the response: its client hears it, once, where it is told of anything."""
+    method = "notifications/elicitation/complete"
+    with wire.listening({}) as said:
+        assert _rung(bell, f"done {mark}", said, method) == {"elicitationId": mark}
+        _rung(bell, "resources", said, "notifications/resources/list_changed", never=method)
+
+
+@feature
+def elicitation_complete(wire, bell):
+    mark = f"link-{uuid4().hex}"
+    heard = wire.tool("link", {"mark": mark})
+    if "undeclared" in heard.result["structuredContent"]:
+        raise Absent("the server is not told of a client that opens links")
+    if heard.questions[0].get("elicitationId") != mark:
+        raise Absent("the link has no id of the server's")
+    _told_of_the_end(wire, bell, mark)
+
+
+@feature
+def elicitation_required(wire, bell):
+    mark = f"link-{uuid4().hex}"
+    sent = wire.message("tools/call", {"name": "closed", "arguments": {"mark": mark}})
+    heard = Heard()
+    wire.exchange(sent, heard, None)
+    if "error" not in heard.final:
+        raise Absent("the client is not told by an error")
+    error = heard.final["error"]
+    assert (error["code"], error["data"]["elicitations"][0]["elicitationId"]) == (-32042, mark)
+    _told_of_the_end(wire, bell, mark)
+
+
 @feature
 def sampling(wire, bell):
     said = {"role": "assistant", "content": {"type": "text", "text": "sampled"}, "model": "m"}
@@ -164,7 +196,7 @@ def rounds(wire, bell):
     assert found[1] == {"action": "accept", "content": {"name": "ann"}}
 
 
-def _rung(bell, line, said, method):
+def _rung(bell, line, said, method, never=None):
     """What is heard after the bell; it is rung again, as a server's change may come before anybody listens."""
     for _ in range(TRIES):
         with bell.open("a") as stream:
@@ -173,6 +205,7 @@ def _rung(bell, line, said, method):
             message = said.get(timeout=PAUSE)
         except queue.Empty:
             continue
+        assert never is None or message.get("method") != never
         if message.get("method") == method:
             return message.get("params")
     raise AssertionError(f"{method} was never heard")
