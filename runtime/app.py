@@ -140,6 +140,7 @@ async def running(
         tasks.start_soon(counters.run)
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
+        tasks.start_soon(sign_ins.awaited.run)
         yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins, book)
         tasks.cancel_scope.cancel()
 

@@ -38,7 +38,7 @@ async def ask(sign_ins: SignIns, call: Call, server: str, seconds: float) -> dic
     if url is None or not answerable(call.client_capabilities, "elicitation/create", question):
         raise sign_in_required(server, url)
     if call.legacy:
-        raise elicitation_required(message, {**question, "elicitationId": new_id()})
+        raise elicitation_required(message, {**question, "elicitationId": _awaited(sign_ins, call, server)})
     if call.method not in _MAY_ASK:
         raise sign_in_required(server, url)
     asked = {"method": "elicitation/create", "params": question}
@@ -56,6 +56,14 @@ async def _answered(sign_ins: SignIns, call: Call, server: str, answer: Mapping[
                 return True
             await anyio.sleep(_LOOK_SECONDS)
     return False
+
+
+def _awaited(sign_ins: SignIns, call: Call, server: str) -> str:
+    """An id for the link, by which a client whose revision has that hears that its user has signed in."""
+    number, wanted = new_id(), sign_ins.wanted(server)
+    if call.whose is not None and wanted is not None:
+        sign_ins.awaited.expect(sign_ins.vault(), wanted.holder(call.caller.owner), call.whose, number)
+    return number
 
 
 async def _link(sign_ins: SignIns, owner: tuple[str, str], server: str) -> str | None:

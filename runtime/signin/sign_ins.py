@@ -11,6 +11,7 @@ from typing import Final
 from meshplan.runtime.active import Active
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import SecretError, Secrets
+from meshplan.runtime.signin.awaited import Awaited
 from meshplan.runtime.signin.source import SignedIn
 from meshplan.runtime.signin.tickets import Tickets
 from meshplan.runtime.signin.vault import Holder, Vault
@@ -56,6 +57,7 @@ class SignIns:
         self._active, self._root, self._sealer, self._now = active, root, sealer, now
         self._used = used or Used(now)
         self.secrets = Secrets(root)
+        self.awaited = Awaited(active.correspondents.completed)
         self.origin: str | None = None
 
     @property

@@ -206,6 +206,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)
+        tasks.start_soon(sign_ins.awaited.run)
         sessions = Sessions(worker=name, locator=fellows)
         telemetry.gauges["sessions"] = lambda: len(sessions)
         tasks.start_soon(_report, telemetry, keeper)

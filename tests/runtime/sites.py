@@ -85,6 +85,14 @@ class Site:
             sent["mcp-session-id"] = session
         return await self.client.post(self.url(endpoint), content=json.dumps(message), headers=sent)
 
+    @asynccontextmanager
+    async def told(self, session, *, key="ann", endpoint="dev"):
+        """What is said on the session's own stream, one message after the other."""
+        sent = {"accept": "text/event-stream", "mcp-session-id": session, **bearer(key)}
+        async with self.client.stream("GET", self.url(endpoint), headers=sent) as response:
+            assert response.status_code == 200, await response.aread()
+            yield (json.loads(line[6:]) async for line in response.aiter_lines() if line.startswith("data: {"))
+
     async def session(self, *, key="ann", version="2025-11-25", capabilities=None, endpoint="dev"):
         """Initialize, and return the session id."""
         params = {
@@ -143,6 +151,8 @@ async def site(
         desk, status = Desk(active, invoker), Status(active, upstreams, Desired(), drift, book=book)
         front = HttpFront(desk, status, Binding("127.0.0.1", 0), local_secret, sign_ins=sign_ins)
         group.start_soon(desk.background.run)
+        if sign_ins is not None:
+            group.start_soon(sign_ins.awaited.run)
         async with listening(front, port) as bound, httpx2.AsyncClient(timeout=20) as client:
             yield Site(front, active, upstreams, attempts, bound, client, telemetry=telemetry)
             active.close()

@@ -1,7 +1,7 @@
 """A stdio MCP server of the handshake era that asks its client in the middle of calls; without any library.
 
 Usage: asking.py [roots-at-once]. Tool `ask` asks what its argument `asks` lists, [method, params] each, one after the
-other (all at once with `together`), and answers with what it heard. Tool `seen` answers what the server knows.
+other (all at once with `together`), and answers with what it heard. Tool `seen` answers what the server knows, and says that the elicitations `done` are complete.
 Each call of `ask` adds a line to the file that ASKING_LOG names, if it does.
 """
 
@@ -84,6 +84,8 @@ def handle(message: dict) -> None:
         calls[number] = {"asks": list(arguments["asks"]), "heard": [], "open": 0, "together": "together" in arguments}
         go_on(number)
     elif method == "tools/call":
+        for done in params.get("arguments", {}).get("done", ()):
+            send({"method": "notifications/elicitation/complete", "params": {"elicitationId": done}})
         send({"id": number, "result": {"content": [], "pid": os.getpid(), "declared": declared, **seen}})
     elif method == "tools/list":
         send(

@@ -27,7 +27,7 @@ ASKING = Path(__file__).parents[2] / "servers" / "asking.py"
 FORM = ["elicitation/create", {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}]
 YES = {"action": "accept", "content": {"name": "x"}}
 MODERN = "2026-07-28"
-ELICITS = {"elicitation": {}}
+ELICITS, OPENS = {"elicitation": {}}, {"elicitation": {"url": {}}}
 WEB = ContextVar("web")
 """A client that keeps no connection."""
 
@@ -165,6 +165,34 @@ async def test_questions_of_a_session_are_answered_over_any_connection(plan, log
                 group.start_soon(one, ("ann", "bob")[number % 2], f"n{number}")
         assert heard == {f"n{number}": 1 for number in range(6)}
         assert Counter(json.loads(line)["mark"] for line in log.read_text().splitlines()) == heard
+
+
+async def test_the_client_that_was_given_a_link_hears_that_it_is_done_with_whichever_process_it_was(plan):
+    async with four("--plan", plan) as running:
+        told = {}
+        for key in ("ann", "bob"):
+            caller = Caller(running, key)
+            session = await caller.session(**OPENS)
+            asked = {"mode": "url", "message": "Go", "url": "https://x.test/", "elicitationId": key}
+            call = caller.message("tools/call", {"name": "ask", "arguments": {"asks": [["elicitation/create", asked]]}})
+            async with caller.sent("POST", call, **session) as answer:
+                async for line in answer.aiter_lines():
+                    found = json.loads(line[6:]) if line.startswith("data: {") else {}
+                    if found.get("method") == "elicitation/create":
+                        reply = {"jsonrpc": "2.0", "id": found["id"], "result": {"action": "accept"}}
+                        assert (await caller.post(reply, **session)).status_code == 202
+            # The server says the same to every client; this one was given its own link only.
+            await caller.tool(session, "seen", done=["ann", "bob", "cem"])
+            async with caller.sent("GET", **session, accept="text/event-stream") as answer:
+                await caller.tool(session, "seen", done=["ann", "bob"])
+                told[key] = json.loads(await anext(_said(answer)))
+        assert {key: message["params"] for key, message in told.items()} == {
+            key: {"elicitationId": key} for key in ("ann", "bob")
+        }
+
+
+def _said(answer):
+    return (line[6:] async for line in answer.aiter_lines() if line.startswith("data: {"))
 
 
 async def test_parked_calls_go_on_where_they_wait_and_each_retry_counts_once(plan, log):

@@ -74,8 +74,27 @@ async def test_a_client_of_2025_11_25_is_told_by_its_own_error(ground):
     error = (await ground.site.legacy(call, session=session)).json()["error"]
     (asked,) = error["data"]["elicitations"]
     assert (error["code"], asked["mode"], bool(asked["elicitationId"])) == (-32042, "url", True)
-    await ground.browser("ann@as").sign_in(asked["url"], "secret-ann")
+    async with ground.site.told(session) as messages:
+        await ground.browser("ann@as").sign_in(asked["url"], "secret-ann")
+        told = await anext(messages)
+    assert told["method"] == "notifications/elicitation/complete"
+    assert told["params"] == {"elicitationId": asked["elicitationId"]}
     assert claims((await ground.site.legacy(call, session=session)).json())["sub"] == "ann@as"
+
+
+async def test_only_the_client_that_was_given_the_link_hears_that_its_user_has_signed_in(ground):
+    call = request("tools/call", {"name": "get", "arguments": {}}, number=2)
+    sessions = {key: await ground.site.session(key=key, capabilities=OPENS_LINKS) for key in ("ann", "bob")}
+    asked = {}
+    for key, session in sessions.items():
+        error = (await ground.site.legacy(call, key=key, session=session)).json()["error"]
+        (asked[key],) = error["data"]["elicitations"]
+    # What is not listened for is kept.
+    for key in ("ann", "bob"):
+        await ground.browser(f"{key}@as").sign_in(asked[key]["url"], f"secret-{key}")
+    for key, session in sessions.items():
+        async with ground.site.told(session, key=key) as messages:
+            assert (await anext(messages))["params"] == {"elicitationId": asked[key]["elicitationId"]}
 
 
 @pytest.mark.parametrize("capabilities", [{}, {"elicitation": {}}, {"elicitation": {"form": {}}}])

@@ -34,6 +34,7 @@ def links(told, clock):
 def over(whose):
     found = Exchange(deadline=1, whose=whose)
     found.finish({})
+    found.abandon()
     return found
 
 
@@ -61,6 +62,8 @@ async def test_while_the_request_runs_it_is_said_on_its_stream(links, told):
     links.completed({"elicitationId": "e1", "_meta": {"novel": 1}})
     assert running.inbox.receive_nowait() == (COMPLETED, {"elicitationId": "e1", "_meta": {"novel": 1}})
     assert told == []
+    running.abandon()
+    running.finish({})
 
 
 async def test_what_clients_of_two_principals_were_given_is_told_to_neither(links, told):
