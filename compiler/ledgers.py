@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from meshplan.compiler.project import Project, show
+if TYPE_CHECKING:
+    from meshplan.compiler.project import Project
 
 folder_option = click.option(
     "--ledger",
@@ -25,6 +27,8 @@ def ledger_folder(project: Project, folder: Path | None) -> Path | None:
     """The ledger's folder; says on stderr why there is none."""
     if folder is not None:
         return project.root / folder
+    from meshplan.compiler.project import show
+
     compiled = project.compile()
     bundle = compiled.bundle or compiled.held
     if bundle is None:

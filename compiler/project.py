@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from meshplan.compiler import exits
-from meshplan.compiler.pipeline import Compiled, compile_mesh
-from meshplan.compiler.reader import FolderReader, Reader
+
+if TYPE_CHECKING:
+    from meshplan.compiler.pipeline import Compiled
+    from meshplan.compiler.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Project:
 
     def compile(self, now: str | None = None, reader: Reader | None = None) -> Compiled:
         """Compile, from ``reader`` where one is given; ``now`` is a date such as `2027-01-31`, today in UTC if left out."""
+        from meshplan.compiler.pipeline import compile_mesh
+        from meshplan.compiler.reader import FolderReader
+
         return compile_mesh(
             reader or FolderReader(self.root),
             today=parse_day(now),
@@ -41,6 +47,7 @@ class Project:
 
     def compile_everywhere(self, now: str | None = None) -> Compiled:
         """Compile without an environment and check every environment beside it, unless one was chosen."""
+        from meshplan.compiler.reader import FolderReader
         from meshplan.compiler.variants import compile_everywhere
 
         if self.environment is not None:

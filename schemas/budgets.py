@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from meshplan.schemas.decide import ANYONE, Principal
-from meshplan.schemas.spending import Budget, Price, Rate
-from meshplan.schemas.windows import Window
+
+if TYPE_CHECKING:
+    from meshplan.schemas.spending import Budget, Price, Rate
+    from meshplan.schemas.windows import Window
 
 _NANO = 1_000_000_000
 EVERYBODY = "*"

@@ -14,11 +14,11 @@ import click
 from meshplan.compiler import exits
 from meshplan.compiler.ledgers import folder_option, ledger_folder, moment
 from meshplan.compiler.project import Project
-from meshplan.compiler.spent import Stand, stands
-from meshplan.schemas.budgets import money
-from meshplan.schemas.ledger.usage import DIMENSIONS_ASKED, MEASURES, Usage
+from meshplan.schemas.ledger.entry import MEASURES
+from meshplan.schemas.ledger.usage import DIMENSIONS_ASKED, Usage
 
 if TYPE_CHECKING:
+    from meshplan.compiler.spent import Stand
     from meshplan.schemas.ledger.book import Chain
 
 
@@ -99,6 +99,8 @@ def _plain(part: str | int | None) -> str:
 
 
 def _text(used: Usage, _window: tuple[datetime, datetime]) -> None:
+    from meshplan.schemas.budgets import money
+
     header = [*used.by[: None if _priced(used) else -1], "calls", "tokens", "cost", "average ms"]
     lines = [header]
     for key, sums in _sorted(used):
@@ -132,6 +134,7 @@ def _shown(part: str | int | None) -> str:
 
 def _stands(project: Project, chains: list[Chain], now: datetime) -> list[Stand]:
     """By the limits of the mesh, if it compiles."""
+    from meshplan.compiler.spent import stands
     from meshplan.schemas.ledger.spent import by_chain, counting, together
 
     compiled = project.compile()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from meshplan.schemas.ledger.entry import ID_LENGTH, SUMS, Entry, Group, Totals, encode
+from meshplan.schemas.ledger.entry import DAY, ID_LENGTH, MEASURES, Entry, Group, Totals, encode
 from meshplan.schemas.ledger.segment import Folded, row_of
 
 _REMEMBERED: Final = 50_000
-_ADD: Final = (
-    f"INSERT INTO totals VALUES ({','.join('?' * (3 + len(SUMS)))}) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+_ADDED: Final = "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES)
+_ADD: Final = f"INSERT INTO hours VALUES ({','.join('?' * (2 + len(MEASURES)))}) {_ADDED}"
+_CLOSE: Final = (
+    f'INSERT INTO days SELECT substr(begins, 1, {DAY}), "group", {", ".join(MEASURES)} FROM hours '
+    f"WHERE begins >= ? AND begins < ? {_ADDED}"
 )
 
 
@@ -39,7 +41,9 @@ class Folds:
             db.execute("BEGIN IMMEDIATE")
             db.executemany("INSERT OR IGNORE INTO ids VALUES (?, ?)", sorted(self._ids))
             rows = [(hour, self._group(db, group), *sums) for (hour, group), sums in self._totals.by.items()]
+            newest = db.execute("SELECT max(begins) FROM hours").fetchone()[0] or ""
             db.executemany(_ADD, rows)
+            db.execute(_CLOSE, (newest, max((row[0] for row in rows), default="")))
             db.execute("DELETE FROM folded")
             db.execute("INSERT INTO folded VALUES (?, ?, ?, ?)", row_of(folded))
         self._totals, self.outcomes = Totals(), 0

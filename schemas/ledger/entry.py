@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 Kind = Literal["opened", "intent", "outcome", "gap", "spent"]
 
 
@@ -129,6 +129,9 @@ SUMS: Final = (
     "total_us",
 )
 
+MEASURES: Final = ("calls", *SUMS)
+"""What totals say, in this order."""
+
 Group = tuple[Value, ...]
 """The values of ``DIMENSIONS``."""
 
@@ -136,6 +139,8 @@ _group_of = attrgetter(*DIMENSIONS)
 _summed = attrgetter(*SUMS)
 HOUR: Final = 13
 """Characters of a time that name its hour."""
+DAY: Final = 10
+"""Characters of a time that name its day."""
 
 
 class Totals:
@@ -149,8 +154,18 @@ class Totals:
         key = entry.at[:HOUR], cast("Group", _group_of(entry))
         found = self.by.get(key)
         if found is None:
-            found = self.by[key] = [0] * (1 + len(SUMS))
+            found = self.by[key] = [0] * len(MEASURES)
         found[0] += 1
         for place, value in enumerate(cast("tuple[int | None, ...]", _summed(entry)), 1):
             if value:
                 found[place] += value
+
+    def days(self) -> dict[tuple[str, Group], list[int]]:
+        """The same by (day, dimensions), without the newest hour."""
+        newest = max((hour for hour, _ in self.by), default="")
+        found: dict[tuple[str, Group], list[int]] = {}
+        for (hour, group), sums in self.by.items():
+            if hour < newest:
+                key = hour[:DAY], group
+                found[key] = [one + more for one, more in zip(found.get(key, [0] * len(sums)), sums, strict=True)]
+        return found

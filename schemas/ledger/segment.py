@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import zlib
@@ -10,15 +9,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
-from meshplan.schemas.ledger.entry import DIMENSIONS, FORMAT, HASH_BYTES, ID_LENGTH, SUMS, Entry, Group, decode
+import msgspec
+
+from meshplan.schemas.ledger.entry import (
+    DIMENSIONS,
+    FORMAT,
+    HASH_BYTES,
+    ID_LENGTH,
+    SUMS,
+    Entry,
+    Group,
+    Value,
+    decode,
+    encode,
+)
 
 NAME: Final = re.compile(r"writer-(\d{1,4})-(\d{6,12})\.db")
 MAX_PAGE: Final = 64 * 1024 * 1024
 """Bytes of the lines of a page; entries are bounded, so only what nobody wrote has more."""
+_SHORT: Final = 4096
+"""Bytes within which a line ends, as a rule."""
+_UNKNOWN: Final = "a format that this version does not know"
 FORMER: Final = "writer-[0-9].db"
 """What the files of format 1 are called."""
+
+_TOTALS: Final = f"""(
+  begins TEXT, "group" INTEGER, calls INTEGER NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)},
+  PRIMARY KEY (begins, "group")
+) WITHOUT ROWID"""
 
 SCHEMA: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -28,15 +48,15 @@ CREATE TABLE folded (
 );
 CREATE TABLE ids (id TEXT, seq INTEGER, PRIMARY KEY (id, seq)) WITHOUT ROWID;
 CREATE TABLE groups (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
-CREATE TABLE totals (
-  hour TEXT, "group" INTEGER, calls INTEGER NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)},
-  PRIMARY KEY (hour, "group")
-) WITHOUT ROWID;
+CREATE TABLE hours {_TOTALS};
+CREATE TABLE days {_TOTALS};
 """
 """A page has entries one a line, from the number ``first`` on, compressed (RFC 1950), and their hashes. Up to the entry ``through``, outcomes
-are in ``ids`` and ``totals`` (by hour and dimensions; ``groups.key`` is a JSON array), and ``open`` are the intents
-without one. ``checkpoint`` is the newest entry that sums up what was spent (0: none), and up to ``unspent`` no other
+are in ``ids`` and ``hours`` (totals by hour and dimensions; ``groups.key`` is a JSON array), and ``open`` are the intents
+without one. ``days`` are the same totals by day, of all hours but the newest. ``checkpoint`` is the newest entry that sums up what was spent (0: none), and up to ``unspent`` no other
 entry after it adds anything."""
+_decode_group: Final = msgspec.json.Decoder(tuple[Value, ...]).decode
+_decode_open: Final = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
 class Folded(NamedTuple):
@@ -111,20 +131,26 @@ class Segment:
         """The number of the first entry that is not before a time; times never go back within a chain."""
         low, high = self.start + 1, self.end() + 1
         while low < high:
-            middle = (low + high) // 2
-            entry = self.found(middle)
-            if entry is not None and entry.at < at:
-                low = middle + 1
+            leads = self._leads((low + high) // 2)
+            if leads.seq > low and leads.entry().at >= at:
+                high = leads.seq
+            elif leads.seq > low:
+                low = leads.seq
             else:
-                high = middle
+                return next((one.seq for one in self.stored(low) if one.seq >= high or one.entry().at >= at), high)
         return low
+
+    def _leads(self, seq: int) -> Stored:
+        """The first entry of the page in which an entry lies, without its hash."""
+        row = self.db.execute("SELECT first, lines FROM pages WHERE first <= ? ORDER BY first DESC LIMIT 1", (seq,))
+        found = row.fetchone()
+        return Stored(self.start, b"", b"") if found is None else Stored(int(found[0]), _first_line(found[1]), b"")
 
     def folded(self) -> Folded:
         """What was folded, and up to where; raises ``UnreadableError``."""
         row = self.db.execute("SELECT through, open, checkpoint, unspent FROM folded").fetchone()
         try:
-            opened = cast("list[int]", json.loads(row[1]))
-            return Folded(int(row[0]), tuple(int(seq) for seq in opened), int(row[2]), int(row[3]))
+            return Folded(int(row[0]), _decode_open(row[1]), int(row[2]), int(row[3]))
         except (ValueError, TypeError):
             raise UnreadableError(f"what is folded in `{self.path.name}` is not; run `mesh ledger verify`") from None
 
@@ -138,18 +164,22 @@ class Segment:
         found: dict[int, Group] = {}
         for number, key in self.db.execute("SELECT id, key FROM groups"):
             try:
-                values: list[Any] = json.loads(key)
+                found[number] = _group(key)
             except (ValueError, TypeError):
-                values = []
-            if type(values) is not list or len(values) != len(DIMENSIONS):
-                raise UnreadableError(f"group {number} of the totals is not one; run `mesh ledger verify`")
-            found[number] = tuple(values)
+                raise UnreadableError(f"group {number} of the totals is not one; run `mesh ledger verify`") from None
         return found
+
+
+def _group(key: str) -> Group:
+    values = _decode_group(key)
+    if len(values) != len(DIMENSIONS):
+        raise ValueError(key)
+    return values
 
 
 def row_of(folded: Folded) -> tuple[int, str, int, int]:
     """The row of the table ``folded``."""
-    return folded.through, json.dumps(sorted(folded.open)), folded.checkpoint, folded.unspent
+    return folded.through, encode(sorted(folded.open)).decode(), folded.checkpoint, folded.unspent
 
 
 def page(first: int, lines: list[bytes], hashes: list[bytes]) -> tuple[int, bytes, bytes]:
@@ -174,6 +204,17 @@ def _inflated(lines: bytes) -> bytes:
     return text if unpack.eof and not unpack.unused_data else b""
 
 
+def _first_line(lines: object) -> bytes:
+    """The same of the first line alone, without what is after it where it is short."""
+    if not isinstance(lines, bytes):
+        return b""
+    try:
+        line, end, _ = zlib.decompressobj().decompress(lines, _SHORT).partition(b"\n")
+    except zlib.error:
+        return b""
+    return line if end else _inflated(lines).partition(b"\n")[0]
+
+
 def paths(folder: Path) -> list[tuple[int, int, Path]]:
     """Writer's number, part and path of each segment of a folder, in order."""
     named = [(NAME.fullmatch(path.name), path) for path in folder.glob("writer-*.db")]
@@ -183,8 +224,11 @@ def paths(folder: Path) -> list[tuple[int, int, Path]]:
 def read(path: Path, number: int, part: int, db: sqlite3.Connection) -> Segment:
     """What an open file says of itself; raises ``UnreadableError``."""
     meta = cast("dict[str, str]", dict(db.execute("SELECT name, value FROM meta").fetchall()))
-    if meta.get("format") != str(FORMAT):
-        raise UnreadableError(f"`{path.name}` has a format that this version does not know")
+    said = meta.get("format", "")
+    if said != str(FORMAT):
+        older = said.isdecimal() and int(said) < FORMAT
+        how = "the format of an earlier version: choose another `runtime.ledger.path`" if older else _UNKNOWN
+        raise UnreadableError(f"`{path.name}` has {how}")
     try:
         return Segment(path, db, meta["writer"], number, part, int(meta["start"]), bytes.fromhex(meta["tie"]))
     except (KeyError, ValueError):

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from meshplan.schemas.ledger.book import Chain
-from meshplan.schemas.ledger.entry import ID_LENGTH, SUMS, Entry, NotAnEntryError, Totals, decode, genesis, link
+from meshplan.schemas.ledger.entry import ID_LENGTH, MEASURES, Entry, NotAnEntryError, Totals, decode, genesis, link
 from meshplan.schemas.ledger.heads import Head
 from meshplan.schemas.ledger.segment import Folded, Segment, Stored, UnreadableError
 
@@ -193,20 +193,18 @@ class _Sums:
         return all(self._segment.db.execute(sql, (one, seq)).fetchone() is not None for one in ids)
 
     def differences(self) -> Iterator[str]:
-        """The hours whose totals are not the sums of their entries."""
+        """The hours and days whose totals are not the sums of their entries."""
         try:
             groups = self._segment.groups()
         except UnreadableError as error:
             yield str(error)
             return
-        columns = ", ".join(("calls", *SUMS))
-        kept = {
-            (str(row[0]), groups.get(row[1], (row[1],))): list(row[2:])
-            for row in self._segment.db.execute(f'SELECT hour, "group", {columns} FROM totals')
-        }
-        counted = self._totals.by
-        for hour in sorted({key[0] for key in kept.keys() | counted.keys() if kept.get(key) != counted.get(key)}):
-            yield f"the totals of the hour {hour} (UTC) are not the sums of its entries"
+        counted = {"hour": self._totals.by, "day": self._totals.days()}
+        for name, sums in counted.items():
+            rows = self._segment.db.execute(f'SELECT begins, "group", {", ".join(MEASURES)} FROM {name}s')
+            kept = {(str(row[0]), groups.get(row[1], (row[1],))): list(row[2:]) for row in rows}
+            for begins in sorted({key[0] for key in kept.keys() | sums.keys() if kept.get(key) != sums.get(key)}):
+                yield f"the totals of the {name} {begins} (UTC) are not the sums of its entries"
 
 
 def _read(stored: Stored) -> Entry | None:

@@ -51,6 +51,15 @@ def test_validate_loads_neither_the_runtime_nor_anything_of_the_network(file, tm
     assert not [m for m in modules if m.startswith(other)]
 
 
+@pytest.mark.parametrize("command", ["usage", "tail --no-follow", "trace d1"])
+def test_commands_that_read_a_named_ledger_compile_nothing(command, tmp_path):
+    arguments = [*command.split(), "--ledger", str(tmp_path)]
+    modules = loaded(f"from meshplan.compiler.cli import run; assert run({arguments!r}) == 7")
+    assert "meshplan.schemas.ledger.book" in modules
+    assert not [m for m in modules if m.startswith(("meshplan.compiler.pipeline", "meshplan.compiler.syntax"))]
+    assert roots(modules).isdisjoint({"yaml", "pydantic", "mcp"})
+
+
 def test_the_runtime_loads_no_compiler():
     modules = loaded("import meshplan.runtime.app")
     assert not [m for m in modules if m.startswith(("meshplan.compiler", "meshplan.policies"))]

@@ -16,9 +16,10 @@ from meshplan.runtime.admin.console.plots import Count
 from meshplan.runtime.admin.console.viewer import Viewer
 from meshplan.runtime.telemetry.gathered import kind_of
 from meshplan.schemas.ledger.book import Chain, Row, open_chains
+from meshplan.schemas.ledger.entry import MEASURES
 from meshplan.schemas.ledger.segment import UnreadableError
 from meshplan.schemas.ledger.traces import traced
-from meshplan.schemas.ledger.usage import MEASURES, Usage, usage
+from meshplan.schemas.ledger.usage import Usage, usage
 
 DIMENSIONS: Final = ("team", "user", "agent", "application", "capability")
 STALE: Final = 30.0

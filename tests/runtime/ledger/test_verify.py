@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshplan.compiler.cli import run
-from meshplan.runtime.ledger.file import LedgerFile
+from meshplan.runtime.ledger.file import LedgerError, LedgerFile
 from meshplan.schemas.ledger.book import open_chains
-from meshplan.schemas.ledger.entry import COLUMNS, Entry, link
+from meshplan.schemas.ledger.entry import COLUMNS, MEASURES, Entry, link
 from meshplan.schemas.ledger.segment import page
-from meshplan.schemas.ledger.usage import MEASURES, usage
+from meshplan.schemas.ledger.usage import usage
+from meshplan.schemas.ledger.verify import Checked, verify
 
 START = datetime(2026, 5, 1, 10, 50, tzinfo=UTC)
 
@@ -173,11 +174,32 @@ def test_a_suffix_that_was_recomputed_is_found_at_the_first_head_after_it(ledger
     assert chains["writer-0"]["proven"] == 21
 
 
-def test_totals_that_were_changed_are_found(ledger, capsys):
-    edit(ledger, "UPDATE totals SET calls = calls + 1")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE hours SET calls = calls + 1",
+        "UPDATE days SET calls = calls + 1",
+        "DELETE FROM days",
+        "INSERT INTO days SELECT '2026-05-02', \"group\", 1, 0, 0, 0, 0, 0, 0, 0 FROM hours LIMIT 1",
+    ],
+)
+def test_totals_that_were_changed_are_found(ledger, capsys, statement):
+    edit(ledger, statement)
     code, found, _ = verified(ledger, capsys)
     assert code == 6
     assert {what for what, _ in found} == {"totals"}
+
+
+def test_a_ledger_of_another_format_is_refused(ledger, capsys):
+    for number, said in (
+        (2, "the format of an earlier version: choose another `runtime.ledger.path`"),
+        (9, "a format"),
+    ):
+        edit(ledger, f"UPDATE meta SET value = '{number}' WHERE name = 'format'")
+        assert run(["usage", "--ledger", str(ledger)]) == 7
+        assert f"`writer-0-000001.db` has {said}" in capsys.readouterr().err
+        with pytest.raises(LedgerError, match="has (the|a) format"):
+            LedgerFile(ledger, lambda: at(0))
 
 
 def test_ids_that_were_taken_out_are_found(ledger, capsys):
@@ -216,38 +238,40 @@ def test_the_commands_that_ask(ledger, capsys):
 
 
 outcomes = st.tuples(
-    st.integers(0, 400), st.sampled_from(["ok", "denied"]), st.sampled_from([None, "a", "a,b"]), st.integers(0, 9)
+    st.integers(0, 3000), st.sampled_from(["ok", "denied"]), st.sampled_from([None, "a", "a,b"]), st.integers(0, 9)
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
-    st.lists(outcomes, max_size=30),
-    st.integers(-60, 300),
-    st.integers(0, 300),
-    st.sampled_from(["team", "hour", "day"]),
+    st.lists(outcomes, min_size=15, max_size=40),
+    st.one_of(st.just(-60), st.integers(-60, 3000)),
+    st.one_of(st.just(7000), st.integers(0, 300), st.integers(0, 3000)),
+    st.sampled_from(["team", "hour", "day", "month"]),
+    st.integers(1, 9),
 )
-def test_usage_is_the_sum_of_the_outcomes_in_the_window(tmp_path_factory, made, first, length, name):
+def test_usage_is_the_sum_of_the_outcomes_in_the_window(tmp_path_factory, made, first, length, name, every):
     folder = tmp_path_factory.mktemp("usage")
     made.sort(key=lambda one: one[0])
-    write(
-        folder,
-        [
-            Entry("outcome", at(when), decision=f"{n}", outcome=how, teams=teams, cost_nano=cost)
-            for n, (when, how, teams, cost) in enumerate(made)
-        ],
-        head=False,
-    )
+    file = LedgerFile(folder, lambda: at(0))
+    entries = [
+        Entry("outcome", at(when), decision=f"{n}", outcome=how, teams=teams, cost_nano=cost)
+        for n, (when, how, teams, cost) in enumerate(made)
+    ]
+    for begin in range(0, len(entries), every):
+        file.fold()
+        file.append(entries[begin : begin + every])
+    file.close()
     expected: Counter = Counter()
     for when, how, teams, cost in made:
         if first <= when < first + length:
-            keys = {"team": teams.split(",") if teams else [None], "hour": [at(when)[:13]], "day": [at(when)[:10]]}[
-                name
-            ]
+            times = {"hour": [at(when)[:13]], "day": [at(when)[:10]], "month": [at(when)[:7]]}
+            keys = times.get(name, teams.split(",") if teams else [None])
             expected.update(
                 {(key, how, measure): n for key in keys for measure, n in (("calls", 1), ("cost_nano", cost))}
             )
     with open_chains(folder) as chains:
+        assert verify(chains[0], [], Checked()) == []
         found = usage(
             chains, (name, "outcome"), START + timedelta(minutes=first), START + timedelta(minutes=first + length)
         )
