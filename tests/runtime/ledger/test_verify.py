@@ -198,7 +198,7 @@ def test_a_ledger_of_another_format_is_refused(ledger, capsys):
         edit(ledger, f"UPDATE meta SET value = '{number}' WHERE name = 'format'")
         assert run(["usage", "--ledger", str(ledger)]) == 7
         assert f"`writer-0-000001.db` has {said}" in capsys.readouterr().err
-        with pytest.raises(LedgerError, match="has (the|a) format"):
+        with pytest.raises(LedgerError, match=r"has (the|a) format"):
             LedgerFile(ledger, lambda: at(0))
 
 
