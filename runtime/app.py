@@ -111,6 +111,7 @@ async def running(
             on_connected=drift.due,
             sign_ins=sign_ins,
             on_completed=active.correspondents.completed,
+            on_session_ended=None if tracer is None else tracer.upstream_session_ended,
         ) as upstreams,
         open_lot() as lot,
         open_sandboxes(say),
@@ -195,6 +196,7 @@ async def serve(
                 )
                 line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
                 code = await serve_http(front, listener, parts.active, partial(announce, line))
+                front.close()
                 group.cancel_scope.cancel()
     return code
 
@@ -284,7 +286,8 @@ async def stdio(source: Source, endpoint: str) -> int:
             raise StartError(USAGE, f"there is no virtual MCP `{endpoint}`; there is {names}")
         if not snapshot.keyring.has_local:
             raise StartError(TRUST, "the plan has no local profile, so nobody may use it on standard input")
-        front = StdioFront(parts.desk, endpoint, line_writer(sys.stdout.fileno()))
+        tracer = parts.telemetry.tracer
+        front = StdioFront(parts.desk, endpoint, line_writer(sys.stdout.fileno()), tracer)
         code = OK
         longest = snapshot.plan.runtime.limits.body_bytes
         async with lines_of(sys.stdin.fileno(), longest) as lines, anyio.create_task_group() as group:

@@ -147,6 +147,7 @@ class Forwarder:
         try:
             upstream = self._upstreams.get(target.server)
             if trace.span is not None:
+                request.sends = trace.span
                 trace.span.sending(request, view.snapshot.plan.servers[target.server], upstream)
             if call.hold is not None and target.upstream_uri is not None:
                 await call.hold(upstream, target.server, target.upstream_uri, target.timeout)

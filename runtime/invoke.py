@@ -31,6 +31,7 @@ from meshplan.runtime.strategies.outer import Outer
 from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import Tasks
+from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.used import Once
 
@@ -102,13 +103,21 @@ class Invoker:
         outcome: Outcome = "unauthenticated",
         caller: Caller | None = None,
         method: str = "",
+        code: int | None = None,
     ) -> None:
         """Record a request that never became a call: without a valid credential, or one that cannot be read."""
-        self._journal.turned_away(endpoint, why, outcome, caller, method)
+        self._journal.turned_away(Asked(endpoint, method), why, outcome, caller, code)
 
-    def refuse(self, endpoint: str, caller: Caller, error: RpcError, method: str = "") -> None:
+    def refuse(
+        self, endpoint: str, caller: Caller, error: RpcError, method: str = "", asked: Asked | None = None
+    ) -> None:
         """Record a request of a known caller that is refused before it became a call."""
-        self.turn_away(endpoint, reason_of(error), failed(error), caller, method)
+        asked = asked or Asked(endpoint, method)
+        self._journal.turned_away(asked, reason_of(error), failed(error), caller, error.code)
+
+    def answered(self, asked: Asked) -> None:
+        """A request of a known caller that needs no call has been answered."""
+        self._journal.answered(asked)
 
     async def _run(self, snapshot: Snapshot | None, call: Call, trace: Trace) -> tuple[Result, Outcome]:
         if snapshot is None:

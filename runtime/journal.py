@@ -13,6 +13,7 @@ from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.targets import Target, Trace
+from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.telemetry.telemetry import Telemetry
 
 MAX_METHOD = 100
@@ -52,13 +53,18 @@ class Journal:
         if self._ledger is not None:
             self._ledger.outcome(attempt, call, trace)
 
-    def turned_away(self, endpoint: str, why: str, outcome: Outcome, caller: Caller | None, method: str) -> None:
+    def answered(self, asked: Asked) -> None:
+        """A request that needs no call, and no entry: the mesh has answered it itself."""
+        self._telemetry.answered(asked)
+
+    def turned_away(self, asked: Asked, why: str, outcome: Outcome, caller: Caller | None, code: int | None) -> None:
         """A request that never became a call."""
         snapshot = self._active.snapshot
         digest = snapshot.digest if snapshot else None
         who = ":".join(caller.owner) if caller else None
-        attempt = Attempt(self._now(), digest, endpoint, who, method[:MAX_METHOD], outcome, 0.0, reason=why)
-        self._telemetry.ended(attempt)
+        method = asked.method[:MAX_METHOD]
+        attempt = Attempt(self._now(), digest, asked.endpoint, who, method, outcome, 0.0, reason=why)
+        self._telemetry.turned_away(attempt, asked, code)
         self._record(attempt)
         if self._ledger is not None:
             self._ledger.outcome(attempt)

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from anyio import get_cancelled_exc_class
+
 from meshplan.runtime.active import Active
 from meshplan.runtime.background import Background
 from meshplan.runtime.errors import OVERLOADED, RpcError, not_ready, unauthenticated, unknown
-from meshplan.runtime.front.jsonrpc import notification_text
+from meshplan.runtime.front.jsonrpc import Request, notification_text
 from meshplan.runtime.front.session import COMPLETED
 from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.index import EndpointIndex
@@ -18,6 +20,7 @@ from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.principal import LOCAL, Caller
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
+from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.upstream.port import OnNotify
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -67,6 +70,22 @@ class Desk:
         except RpcError as error:
             self.invoker.refuse(endpoint, caller, error, method)
             raise
+
+    @contextmanager
+    def answering(
+        self, endpoint: str, caller: Caller, request: Request, version: str | None = None, session: str | None = None
+    ) -> Generator[Asked]:
+        """Answer inside what needs no call: it is seen, and recorded where it is refused."""
+        asked = Asked(endpoint, request.method, request.params, version, session, request.id)
+        try:
+            yield asked
+        except RpcError as error:
+            self.invoker.refuse(endpoint, caller, error, request.method, asked)
+            raise
+        except get_cancelled_exc_class():
+            self.invoker.answered(asked)
+            raise
+        self.invoker.answered(asked)
 
     def index(self, endpoint: str) -> EndpointIndex:
         """The endpoint as the newest plan has it; raises ``RpcError``."""

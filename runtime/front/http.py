@@ -60,10 +60,18 @@ class HttpFront:
 
         def ended(session: Session) -> None:
             self.desk.invoker.left(session.owner, session.endpoint, session.number)
-            if self.tracer is not None:
-                self.tracer.session_ended(session.version, time.monotonic() - session.began)
+            self._tell(session)
 
         self.sessions.on_end = ended
+
+    def _tell(self, session: Session) -> None:
+        if self.tracer is not None:
+            self.tracer.session_ended(session.version, time.monotonic() - session.began)
+
+    def close(self) -> None:
+        """The runtime ends, and with it the sessions that are open."""
+        for session in self.sessions:
+            self._tell(session)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI 3.0; anything but HTTP is not for us."""
@@ -77,12 +85,11 @@ class HttpFront:
         try:
             snapshot = self.desk.active.snapshot
             headers = guard.read_headers(scope["headers"], snapshot.keyring.proxies if snapshot else ())
+            HEADERS.set(headers if TRACEPARENT in headers else None)
             seen = guard.approach(scope, headers)
             settings = snapshot.plan.runtime if snapshot else None
             guard.check_host(seen, scope, self.binding, settings)
             guard.check_origin(seen, settings)
-            if TRACEPARENT in headers:
-                HEADERS.set(headers)
             if path.startswith(ENDPOINTS):
                 await self._endpoint(path.removeprefix(ENDPOINTS), scope, seen, headers, receive, send)
             elif path.startswith(CONNECT) and snapshot is not None and self.sign_ins is not None:
@@ -92,7 +99,8 @@ class HttpFront:
                 await self._page(path, scope, seen, send)
         except HeadError as error:
             if path.startswith(ENDPOINTS):
-                self.desk.invoker.turn_away(path.removeprefix(ENDPOINTS)[:MAX_NAME], error.why, "invalid")
+                name = path.removeprefix(ENDPOINTS)[:MAX_NAME]
+                self.desk.invoker.turn_away(name, error.why, "invalid", code=error.code)
             elif path.startswith(CONNECT):
                 self.desk.invoker.turn_away("", error.why, "invalid", method=CONNECTING)
             await respond(send, error.status, jsonrpc.error_text(None, RpcError(error.code, str(error))))
@@ -109,7 +117,7 @@ class HttpFront:
             return
         caller = await self._authenticate(snapshot, name, scope, seen)
         if name not in snapshot.endpoints:
-            self.desk.invoker.turn_away(name[:MAX_NAME], "no_such_endpoint", "denied")
+            self.desk.invoker.turn_away(name[:MAX_NAME], "no_such_endpoint", "denied", code=INVALID_REQUEST)
             await respond(send, 404, jsonrpc.error_text(None, RpcError(INVALID_REQUEST, "there is no such endpoint")))
             return
         version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
@@ -137,7 +145,8 @@ class HttpFront:
                 body = await read_body(visit.receive, visit.headers.get("content-length"), limit)
         except BodyError as error:
             why = RpcError(INVALID_REQUEST, _BODY_ERRORS[error.status])
-            self.desk.invoker.turn_away(visit.endpoint, _BODY_REASONS[error.status], "invalid", visit.caller)
+            reason = _BODY_REASONS[error.status]
+            self.desk.invoker.turn_away(visit.endpoint, reason, "invalid", visit.caller, code=why.code)
             await respond(visit.send, error.status, jsonrpc.error_text(None, why), headers={"connection": "close"})
             return
         if is_legacy:
@@ -153,7 +162,7 @@ class HttpFront:
                 seen, scope.get("query_string", b""), self.desk.active.now
             )
         except UnauthenticatedError as error:
-            self.desk.invoker.turn_away(endpoint[:MAX_NAME], error.why)
+            self.desk.invoker.turn_away(endpoint[:MAX_NAME], error.why, code=_answer(error).code)
             raise
 
     def _door(self, snapshot: Snapshot, endpoint: str) -> Door:

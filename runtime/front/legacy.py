@@ -81,12 +81,10 @@ async def respond(
 
 async def _answer(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request, channel: Channel) -> Result:
     match request.method:
-        case "ping":
-            return {}
         case "resources/subscribe":
-            return await _subscribe(desk, session, caller, request.params)
-        case "logging/setLevel" | "resources/unsubscribe" | "initialize":
-            with desk.refusing(session.endpoint, caller, request.method):
+            return await _subscribe(desk, session, caller, request)
+        case "ping" | "logging/setLevel" | "resources/unsubscribe" | "initialize":
+            with desk.answering(session.endpoint, caller, request, session.version, session.number):
                 return _own(desk, session, request)
         case _:
             return await _invoke(desk, session, caller, request, channel)
@@ -95,6 +93,8 @@ async def _answer(desk: Desk, session: Session, caller: Caller, request: jsonrpc
 def _own(desk: Desk, session: Session, request: jsonrpc.Request) -> dict[str, Any]:
     """What concerns the session alone and never becomes a call."""
     match request.method:
+        case "ping":
+            return {}
         case "logging/setLevel":
             return _set_level(desk, session, request.params)
         case "resources/unsubscribe":
@@ -113,23 +113,34 @@ def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[
     return {}
 
 
-async def _subscribe(desk: Desk, session: Session, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
+async def _subscribe(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request) -> dict[str, Any]:
     """Decided and recorded like a read, and held open until the session lets go of it."""
     held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, desk.active, session.update)
-    uri = text(params.get("uri")) or ""
+    uri = text(request.params.get("uri")) or ""
 
     async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
         outward = desk.outward(session.endpoint, server)
         await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again, permitted), seconds)
 
     async def again() -> None:
-        await _subscribe(desk, session, caller, params)
+        await _subscribe(desk, session, caller, request)
 
     def permitted() -> bool:
         return _may_know(desk, session, caller, uri)
 
     held_here = hold if "subscribe" in _resources(desk, session) else None
-    call = Call(session.endpoint, caller, "legacy", SUBSCRIBE, params, client_info=session.client_info, hold=held_here)
+    call = Call(
+        session.endpoint,
+        caller,
+        "legacy",
+        SUBSCRIBE,
+        request.params,
+        client_info=session.client_info,
+        hold=held_here,
+        session=session.number,
+        request_id=request.id,
+        version=session.version,
+    )
     await desk.invoker.invoke(call)
     return {}
 

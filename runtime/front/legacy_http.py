@@ -137,21 +137,30 @@ def _modern_body(params: dict[str, Any]) -> bool:
 
 
 async def _initialize(visit: Visit, request: jsonrpc.Request) -> None:
-    desk, sessions = visit.desk, visit.sessions
     try:
-        session = legacy.open_session(desk, visit.endpoint, visit.caller, request.params, sessions.now())
-        result = legacy.initialize_result(desk, session)
-        snapshot = desk.active.snapshot
-        keys = snapshot.plan.runtime.seal_keys if snapshot else ()
-        session.id = await desk.tokens.make(keys, sessions.worker, session)
-        sessions.add(session)
+        with visit.desk.answering(visit.endpoint, visit.caller, request) as asked:
+            session, result = await _opened(visit, request)
+            asked.version, asked.session = session.version, session.number
     except RpcError as error:
-        await visit.refuse(_STATUS.get(error.code, 200), error, request.id, asked=request.method)
-        return
-    except SecretError:
-        await visit.refuse(503, RpcError(NOT_READY, "no session can be opened", {"reason": "seal_key"}), request.id)
+        status, text = _STATUS.get(error.code, 200), jsonrpc.error_text(request.id, error)
+        await respond(visit.send, status, text, headers=refusal_headers(error))
         return
     await respond(visit.send, 200, jsonrpc.result_text(request.id, result), headers={SESSION_HEADER: session.id})
+
+
+async def _opened(visit: Visit, request: jsonrpc.Request) -> tuple[Session, dict[str, Any]]:
+    """The session that ``initialize`` opens, and its result; raises ``RpcError``."""
+    desk, sessions = visit.desk, visit.sessions
+    session = legacy.open_session(desk, visit.endpoint, visit.caller, request.params, sessions.now())
+    result = legacy.initialize_result(desk, session)
+    snapshot = desk.active.snapshot
+    keys = snapshot.plan.runtime.seal_keys if snapshot else ()
+    try:
+        session.id = await desk.tokens.make(keys, sessions.worker, session)
+    except SecretError:
+        raise RpcError(NOT_READY, "no session can be opened", {"reason": "seal_key"}) from None
+    sessions.add(session)
+    return session, result
 
 
 async def _message(visit: Visit, session: Session, message: jsonrpc.Message) -> None:

@@ -19,6 +19,7 @@ from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIO
 from meshplan.runtime.results import own_envelope, server_info
 from meshplan.runtime.shapes import items, members, text
 from meshplan.runtime.targets import SUBSCRIBE
+from meshplan.runtime.telemetry.context import follow
 from meshplan.runtime.upstream.port import Upstream
 
 SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
@@ -58,7 +59,8 @@ async def answer(
 ) -> Result:
     """Answer one request other than ``subscriptions/listen``; raises ``RpcError``."""
     if request.method == "server/discover":
-        return discover(desk.index(endpoint))
+        with desk.answering(endpoint, caller, request, envelope.protocol_version):
+            return discover(desk.index(endpoint))
     token, level = progress_token(request.params), _log_level(request)
     with desk.refusing(endpoint, caller, request.method):
         capabilities = members(envelope.client_capabilities)
@@ -84,14 +86,21 @@ async def answer(
     )
 
 
-async def listen(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
+async def listen(
+    desk: Desk, endpoint: str, caller: Caller, request: Request, envelope: Envelope, write: Write
+) -> dict[str, Any]:
     """Serve one subscription: acknowledge, tell of changes, and return the final result when it is over."""
-    with desk.refusing(endpoint, caller, request.method):
-        wanted = members(request.params.get("notifications"))
-        if wanted is None:
-            raise invalid("the notifications to listen for are missing")
-        desk.index(endpoint)
-        desk.check_streams(caller.owner)
+    follow(request.params)
+    with desk.answering(endpoint, caller, request, envelope.protocol_version):
+        return await _listened(desk, endpoint, caller, request, write)
+
+
+async def _listened(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
+    wanted = members(request.params.get("notifications"))
+    if wanted is None:
+        raise invalid("the notifications to listen for are missing")
+    desk.index(endpoint)
+    desk.check_streams(caller.owner)
     honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
     with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:

@@ -30,6 +30,7 @@ from meshplan.runtime.protocol import (
     read_envelope,
 )
 from meshplan.runtime.shapes import members
+from meshplan.runtime.telemetry.asked import Asked
 
 _JSON = JSON.encode("ascii")
 _OWN_STATUS = {UNAUTHENTICATED: 401, RATE_LIMITED: 429, OVER_BUDGET: 429, NOT_READY: 503}
@@ -93,13 +94,14 @@ async def _request(
     try:
         envelope = read_envelope(request.method, request.params, headers)
     except RpcError as error:
-        desk.invoker.refuse(endpoint, caller, error, request.method)
+        asked = Asked(endpoint, request.method, request.params, request_id=request.id)
+        desk.invoker.refuse(endpoint, caller, error, asked=asked)
         await respond(send, status_of(error), jsonrpc.error_text(request.id, error))
         return
 
     limits: dict[str, str] = {}
     if request.method == modern.LISTEN:
-        listen = partial(modern.listen, desk, endpoint, caller, request)
+        listen = partial(modern.listen, desk, endpoint, caller, request, envelope)
         await _exchange(request, listen, receive, send, limits, streams=True)
         return
     answer = partial(

@@ -21,6 +21,7 @@ from meshplan.runtime.front.session import Session
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import PROTOCOL_VERSION_META_KEY, read_envelope
 from meshplan.runtime.shapes import members
+from meshplan.runtime.telemetry.port import Tracer
 
 LINGER = 10.0
 """Seconds that running requests get when the client closes its end."""
@@ -41,8 +42,8 @@ class _Pipe:
 class StdioFront:
     """One client at one endpoint; its parent process is the user, so there is nothing to authenticate."""
 
-    def __init__(self, desk: Desk, endpoint: str, write: Write) -> None:
-        self._desk, self._endpoint, self._write = desk, endpoint, write
+    def __init__(self, desk: Desk, endpoint: str, write: Write, tracer: Tracer | None = None) -> None:
+        self._desk, self._endpoint, self._write, self._tracer = desk, endpoint, write, tracer
         self._pipe, self._silent = _Pipe(write), _Pipe(write, can_ask=False)
         self._modern: bool | None = None
         self._session: Session | None = None
@@ -59,6 +60,8 @@ class StdioFront:
                 self._session.stream.end()
             self._desk.active.close()
             group.cancel_scope.deadline = anyio.current_time() + LINGER
+        if self._session is not None and self._tracer is not None:
+            self._tracer.session_ended(self._session.version, time.monotonic() - self._session.began)
 
     async def _line(self, line: bytes, group: anyio.abc.TaskGroup) -> None:
         try:
@@ -120,22 +123,24 @@ class StdioFront:
             raise
         caller = self._desk.local_caller()
         if request.method == modern.LISTEN:
-            return await modern.listen(self._desk, self._endpoint, caller, request, self._write)
+            return await modern.listen(self._desk, self._endpoint, caller, request, envelope, self._write)
         return await modern.answer(self._desk, self._endpoint, caller, request, envelope, self._write)
 
     async def _legacy_request(self, request: jsonrpc.Request, group: anyio.abc.TaskGroup) -> None:
         try:
             caller = self._desk.local_caller()
             if self._session is not None:
-                _refuse_envelope(request)
+                with self._desk.refusing(self._endpoint, caller, request.method):
+                    _refuse_envelope(request)
                 group.start_soon(self._answer_legacy, self._session, caller, request)
             else:
-                self._session, result = self._initialize(caller, request)
+                with self._desk.answering(self._endpoint, caller, request) as asked:
+                    self._session, result = self._initialize(caller, request)
+                    asked.version, asked.session = self._session.version, self._session.number
                 stream = (self._desk, self._session, caller, self._write, anyio.lowlevel.checkpoint)
                 group.start_soon(legacy.tell_changes, *stream)
                 await self._write(jsonrpc.result_text(request.id, result))
         except RpcError as error:
-            self._record(error, request.method)
             await self._write(jsonrpc.error_text(request.id, error))
 
     def _initialize(self, caller: Caller, request: jsonrpc.Request) -> tuple[Session, dict[str, Any]]:

@@ -39,6 +39,7 @@ from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
 from meshplan.runtime.telemetry.gathered import Gathered
+from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import UpstreamPool, open_upstreams
 from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRefusal
@@ -216,8 +217,14 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
     book = Book(root, active, say, on_spent=counters.seed)
     async with (
         closing(book),
+        open_tracer(os.environ, say) as tracer,
         open_upstreams(
-            {}, root, on_list_changed=on_list_changed, on_connected=drift.due, on_completed=on_completed
+            {},
+            root,
+            on_list_changed=on_list_changed,
+            on_connected=drift.due,
+            on_completed=on_completed,
+            on_session_ended=None if tracer is None else tracer.upstream_session_ended,
         ) as upstreams,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,

@@ -167,6 +167,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
     sign_ins = SignIns(active, root, setup.sealer(), KeeperUsed(keeper))
     sign_ins.origin = setup.binding.origin if setup.binding.loopback else None
     async with (
+        open_tracer(os.environ, say) as tracer,
         open_upstreams(
             {},
             root,
@@ -174,9 +175,9 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             on_connected=on_connected,
             sign_ins=sign_ins,
             on_completed=active.correspondents.completed,
+            on_session_ended=None if tracer is None else tracer.upstream_session_ended,
         ) as own,
         open_lot() as lot,
-        open_tracer(os.environ, say) as tracer,
         open_sandboxes(say),
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
@@ -218,6 +219,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
         if await _greet(keeper, name, active, duty):
             code = await serve_http(front, listener, active, _quiet)
+            front.close()
             await pages.drain()
             await _tell(telemetry, keeper)
         tasks.cancel_scope.cancel()

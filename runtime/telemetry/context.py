@@ -15,7 +15,7 @@ MAX_STATE: Final = 512
 """Characters of a tracestate that are passed on (Trace Context 3.3.1.5)."""
 _PARENT: Final = re.compile(r"(?P<version>[0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?P<more>-.*)?")
 
-HEADERS: ContextVar[Mapping[str, str] | None] = ContextVar("trace_headers", default=None)
+HEADERS: ContextVar[Mapping[str, Any] | None] = ContextVar("trace_headers", default=None)
 """The headers of the HTTP request that is being answered, where they name a trace."""
 
 
@@ -48,6 +48,13 @@ def parent_in(params: Mapping[str, Any]) -> Parent | None:
     """What a request's ``_meta`` says."""
     meta = params.get("_meta")
     return None if meta is None else parent_of(members(meta))
+
+
+def follow(params: Mapping[str, Any]) -> None:
+    """What this task asks from here on belongs to the trace of this request."""
+    meta = members(params.get("_meta"))
+    if meta is not None and TRACEPARENT in meta:
+        HEADERS.set(meta)
 
 
 def trace_id(params: Mapping[str, Any]) -> str | None:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from meshplan.runtime.upstream.port import Sends
+
 if TYPE_CHECKING:
     from meshplan.runtime.call import Call
     from meshplan.runtime.record import Attempt
     from meshplan.runtime.targets import Trace
-    from meshplan.runtime.upstream.port import Upstream, UpstreamRequest
-    from meshplan.schemas.plan import Server
+    from meshplan.runtime.telemetry.asked import Asked
+    from meshplan.schemas.plan import Transport
 
 
-class CallSpan(Protocol):
-    """One attempt in a trace: a span for the client's request, and one for the server's."""
+class CallSpan(Sends, Protocol):
+    """One attempt in a trace: a span for the client's request, and one for each time that it is sent to a server."""
 
     @property
     def trace_id(self) -> str:
         """The trace id in hex."""
-        ...
-
-    def sending(self, request: UpstreamRequest, server: Server, upstream: Upstream) -> None:
-        """The request leaves: it says, instead of what the caller said, which span it belongs to."""
         ...
 
     def ended(self, attempt: Attempt, trace: Trace) -> None:
@@ -36,6 +34,18 @@ class Tracer(Protocol):
         """An attempt begins; ``parent`` is the attempt that made it, where a strategy did."""
         ...
 
+    def answered(self, asked: Asked) -> None:
+        """The mesh has answered a request itself, without a call."""
+        ...
+
+    def turned_away(self, attempt: Attempt, asked: Asked, code: int | None) -> str:
+        """A request was refused before it became a call, by an error of this code; returns the trace id in hex."""
+        ...
+
     def session_ended(self, version: str, seconds: float) -> None:
         """A client's session has ended."""
+        ...
+
+    def upstream_session_ended(self, transport: Transport, version: str, seconds: float, error: str | None) -> None:
+        """A session at a server has ended, by an error of this kind."""
         ...

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, Meter
@@ -24,27 +22,32 @@ from opentelemetry.trace import (
     TraceState,
     set_span_in_context,
 )
-from opentelemetry.util.types import AttributeValue
 
 from meshplan.runtime.call import Call
 from meshplan.runtime.record import Attempt
 from meshplan.runtime.shapes import members
 from meshplan.runtime.targets import Trace
+from meshplan.runtime.telemetry.asked import Asked
+from meshplan.runtime.telemetry.attributes import (
+    LONGEST,
+    Attributes,
+    measured,
+    name_of,
+    of_error,
+    of_message,
+    of_request,
+    of_server,
+    of_transport,
+)
 from meshplan.runtime.telemetry.context import HEADERS, TRACEPARENT, TRACESTATE, Parent, parent_in, parent_of
 from meshplan.runtime.telemetry.port import CallSpan
-from meshplan.runtime.telemetry.telemetry import known_method
-from meshplan.runtime.upstream.port import Upstream, UpstreamRequest
-from meshplan.schemas.plan import HttpTransport, OpenApiTransport, Server
+from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRequest, UpstreamTimeout
+from meshplan.schemas.plan import Server, Transport
 
 BOUNDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 """Seconds, as the conventions want them."""
-_LONGEST: Final = 256
-"""Characters of what a caller made up."""
-_FINE: Final = frozenset({"ok", "input_required"})
 _SERVER_SAID: Final = frozenset({"ok", "input_required", "tool_error"})
 _EMPTY: Final = Context()
-
-Attributes = dict[str, AttributeValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Instruments:
 
     server: Histogram
     client: Histogram
-    session: Histogram
+    server_session: Histogram
+    client_session: Histogram
 
 
 def instruments(meter: Meter) -> Instruments:
@@ -66,6 +70,7 @@ def instruments(meter: Meter) -> Instruments:
         histogram("mcp.server.operation.duration", "From a client's request to its answer."),
         histogram("mcp.client.operation.duration", "From a request to a server to its answer."),
         histogram("mcp.server.session.duration", "From initialize to the end of a client's session."),
+        histogram("mcp.client.session.duration", "From initialize to the end of a session at a server."),
     )
 
 
@@ -79,148 +84,147 @@ class SdkTracer:
 
     def began(self, call: Call, parent: CallSpan | None) -> SdkSpan:
         """See ``port.Tracer``: the parent is the attempt that made this one, what ``_meta`` says, or the HTTP request."""
-        attributes = _of_request(call.method, call.params) | _of_transport(self.transport)
-        if call.version is not None:
-            attributes["mcp.protocol.version"] = call.version
+        attributes = of_request(call.method, call.params) | of_transport(self.transport)
         if isinstance(parent, SdkSpan):
             context, links, kind = set_span_in_context(parent.span, _EMPTY), [], SpanKind.INTERNAL
+            attributes |= of_message(call.version, None, None)
         else:
-            context, links = _origin(call)
+            context, links = _origin(call.params)
             kind = SpanKind.SERVER
-            if call.request_id is not None:
-                attributes["jsonrpc.request.id"] = str(call.request_id)[:_LONGEST]
-            if call.session is not None:
-                attributes["mcp.session.id"] = call.session
-        named = attributes | {"mesh.endpoint": call.endpoint[:_LONGEST]}
-        span = self.tracer.start_span(_name(call.method, attributes), context, kind, named, links)
+            attributes |= of_message(call.version, call.session, call.request_id)
+        named = attributes | {"mesh.endpoint": call.endpoint[:LONGEST]}
+        span = self.tracer.start_span(name_of(attributes, known=True), context, kind, named, links)
         return SdkSpan(self, span, attributes)
+
+    def answered(self, asked: Asked) -> None:
+        """See ``port.Tracer``."""
+        self._own(asked, *_origin(asked.params), {}, {})
+
+    def turned_away(self, attempt: Attempt, asked: Asked, code: int | None) -> str:
+        """See ``port.Tracer``: whoever has shown no credential gets into nobody's trace."""
+        context, links = _origin(asked.params)
+        if attempt.principal is None:
+            around = parent_of(HEADERS.get())
+            context, links = _EMPTY, [] if around is None else [Link(_context(around))]
+        own: Attributes = {"mesh.decision": attempt.decision, "mesh.outcome": attempt.outcome}
+        for name, value in (("plan", attempt.plan), ("reason", attempt.reason)):
+            if value is not None:
+                own[f"mesh.{name}"] = value[:LONGEST]
+        return self._own(asked, context, links, own, of_error(attempt.outcome, code), attempt.outcome)
+
+    def _own(
+        self,
+        asked: Asked,
+        context: Context,
+        links: list[Link],
+        own: Attributes,
+        error: Attributes,
+        outcome: str = "",
+    ) -> str:
+        """The span of a request that is over and made no calls; returns its trace id."""
+        seconds, now = time.monotonic() - asked.began, time.time_ns()
+        attributes = of_request(asked.method, asked.params) | of_transport(self.transport)
+        attributes |= of_message(asked.version, asked.session, asked.request_id)
+        span = self.tracer.start_span(
+            name_of(attributes, known=False),
+            context,
+            SpanKind.SERVER,
+            {**attributes, "mesh.endpoint": asked.endpoint[:LONGEST], **own, **error},
+            links,
+            start_time=now - int(seconds * 1e9),
+        )
+        _end(span, outcome, error, now)
+        self.instruments.server.record(seconds, measured(attributes, error, known=False))
+        return f"{span.get_span_context().trace_id:032x}"
 
     def session_ended(self, version: str, seconds: float) -> None:
         """See ``port.Tracer``."""
-        self.instruments.session.record(seconds, _of_transport(self.transport) | {"mcp.protocol.version": version})
+        said = of_transport(self.transport) | of_message(version, None, None)
+        self.instruments.server_session.record(seconds, said)
+
+    def upstream_session_ended(self, transport: Transport, version: str, seconds: float, error: str | None) -> None:
+        """See ``port.Tracer``."""
+        said = of_server(transport) | of_message(version, None, None)
+        self.instruments.client_session.record(seconds, said | ({} if error is None else {"error.type": error}))
 
 
 @dataclass(slots=True)
 class SdkSpan:
-    """See ``port.CallSpan``: ``span`` of what the client asked, ``client`` of what was asked of the server."""
+    """See ``port.CallSpan``: ``span`` of what the client asked, ``client`` of what is asked of the server right now.
+
+    Times are nanoseconds since 1970: when the request left first, and when it left last.
+    """
 
     made: SdkTracer
     span: Span
     attributes: Attributes
     client: Span | None = None
+    first: int = 0
     sent: int = 0
-    client_attributes: Attributes = field(default_factory=dict[str, AttributeValue])
+    client_attributes: Attributes = field(default_factory=dict[str, str | int])
 
     @property
     def trace_id(self) -> str:
         """See ``port.CallSpan``."""
         return f"{self.span.get_span_context().trace_id:032x}"
 
-    def sending(self, request: UpstreamRequest, server: Server, upstream: Upstream) -> None:
-        """See ``port.CallSpan``."""
-        found = _of_request(request.method, request.params) | _of_server(server)
-        version = upstream.health().protocol_version
-        if version is not None:
-            found["mcp.protocol.version"] = version
+    def sending(self, request: UpstreamRequest, server: Server, upstream: Upstream, replica: int = 0) -> None:
+        """See ``port.CallSpan``; a span that stands for nothing that was sent is never ended, and so not exported."""
+        found = of_request(request.method, request.params) | of_server(server.transport, replica)
+        found |= of_message(upstream.health().protocol_version, None, None)
+        again = self.sent != 0 and self.client is None
         self.sent, self.client_attributes = time.time_ns(), found
+        self.first = self.first if again else self.sent
         context = set_span_in_context(self.span, _EMPTY)
-        name = _name(request.method, found)
+        name = name_of(found, known=True)
         self.client = self.made.tracer.start_span(name, context, SpanKind.CLIENT, found, start_time=self.sent)
         request.params = _carrying(request.params, self.client.get_span_context())
 
+    def missed(self, failure: UpstreamFailure) -> None:
+        """See ``port.CallSpan``."""
+        outcome = "timeout" if isinstance(failure, UpstreamTimeout) else "upstream_error"
+        self._client_ended(outcome, of_error(outcome, None), time.time_ns())
+
+    def unsent(self) -> None:
+        """See ``port.CallSpan``."""
+        self.client = None
+
     def ended(self, attempt: Attempt, trace: Trace) -> None:
         """See ``port.CallSpan``."""
-        outcome = attempt.outcome
-        error = _error(outcome, None if outcome in _SERVER_SAID else trace.code)
+        outcome, known = attempt.outcome, attempt.capability is not None
+        error = of_error(outcome, None if outcome in _SERVER_SAID else trace.code)
         own: Attributes = {"mesh.decision": attempt.decision, "mesh.outcome": outcome}
         for name, value in (("plan", attempt.plan), ("capability", attempt.capability), ("rule", attempt.rule)):
             if value is not None:
-                own[f"mesh.{name}"] = value[:_LONGEST]
+                own[f"mesh.{name}"] = value[:LONGEST]
         self.span.set_attributes(own | error)
+        if not known:
+            self.span.update_name(name_of(self.attributes, known=False))
         _end(self.span, outcome, error)
-        self.made.instruments.server.record(attempt.duration, _measured(self.attributes, attempt) | error)
-        if self.client is not None and trace.upstream is not None:
-            error = _error(outcome, trace.upstream_code)
-            self.client.set_attributes(error)
-            _end(self.client, outcome, error, self.sent + int(trace.upstream * 1e9))
-            self.made.instruments.client.record(trace.upstream, _measured(self.client_attributes, attempt) | error)
+        self.made.instruments.server.record(attempt.duration, measured(self.attributes, error, known=known))
+        if trace.upstream is not None:
+            error = of_error(outcome, trace.upstream_code, of_callers=False)
+            self._client_ended(outcome, error, self.first + int(trace.upstream * 1e9))
 
-
-def _name(method: str, attributes: Attributes) -> str:
-    target = attributes.get("gen_ai.tool.name") or attributes.get("gen_ai.prompt.name")
-    return method[:_LONGEST] if target is None else f"{method} {target}"
-
-
-def _of_request(method: str, params: Mapping[str, Any]) -> Attributes:
-    """What the conventions take from a request; a URI without its query, which may hold anything."""
-    found: Attributes = {"mcp.method.name": method[:_LONGEST]}
-    name, uri = params.get("name"), params.get("uri")
-    if method == "tools/call":
-        found["gen_ai.operation.name"] = "execute_tool"
-    if isinstance(name, str) and method in ("tools/call", "prompts/get"):
-        found["gen_ai.tool.name" if method == "tools/call" else "gen_ai.prompt.name"] = name[:_LONGEST]
-    if isinstance(uri, str) and method in ("resources/read", "resources/subscribe"):
-        found["mcp.resource.uri"] = _plain(uri)
-    return found
-
-
-def _plain(uri: str) -> str:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return ""
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, place, parts.path, "", ""))[:_LONGEST]
-
-
-def _of_transport(transport: str) -> Attributes:
-    found: Attributes = {"network.transport": transport}
-    return found if transport == "pipe" else {**found, "network.protocol.name": "http"}
-
-
-@lru_cache(1024)
-def _place(url: str) -> tuple[tuple[str, AttributeValue], ...]:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return ("server.address", parts.hostname or ""), ("server.port", port)
-
-
-def _of_server(server: Server) -> Attributes:
-    transport = server.transport
-    if isinstance(transport, HttpTransport | OpenApiTransport):
-        return {**_of_transport("tcp"), **dict(_place(transport.url))}
-    return _of_transport("pipe")
-
-
-def _error(outcome: str, code: int | None) -> Attributes:
-    if code is not None:
-        return {"error.type": str(code), "rpc.response.status_code": str(code)}
-    return {} if outcome in _FINE else {"error.type": outcome}
+    def _client_ended(self, outcome: str, error: Attributes, at: int) -> None:
+        if self.client is None:
+            return
+        self.client.set_attributes(error)
+        _end(self.client, outcome, error, at)
+        self.client = None
+        seconds = max(0, at - self.sent) / 1e9
+        self.made.instruments.client.record(seconds, measured(self.client_attributes, error, known=True))
 
 
 def _end(span: Span, outcome: str, error: Attributes, at: int | None = None) -> None:
-    if error:
+    if "error.type" in error:
         span.set_status(Status(StatusCode.ERROR, outcome))
     span.end(at)
 
 
-def _measured(attributes: Attributes, attempt: Attempt) -> Attributes:
-    """Of a span's attributes those that are bounded in number: names count where they led to a capability."""
-    kept = {
-        name: value
-        for name, value in attributes.items()
-        if name not in _UNBOUNDED and (attempt.capability is not None or name not in _NAMES)
-    }
-    return kept | {"mcp.method.name": known_method(attempt.method)}
-
-
-_NAMES: Final = frozenset({"gen_ai.tool.name", "gen_ai.prompt.name"})
-_UNBOUNDED: Final = frozenset({"mcp.resource.uri", "mcp.session.id", "jsonrpc.request.id"})
-
-
-def _origin(call: Call) -> tuple[Context, list[Link]]:
+def _origin(params: Mapping[str, Any]) -> tuple[Context, list[Link]]:
     """Where a client's request comes from, and a link to the HTTP request where that says something else."""
-    said, around = parent_in(call.params), parent_of(HEADERS.get())
+    said, around = parent_in(params), parent_of(HEADERS.get())
     if said is None:
         return (_EMPTY if around is None else set_span_in_context(NonRecordingSpan(_context(around)), _EMPTY)), []
     apart = around is not None and (around.trace, around.span) != (said.trace, said.span)

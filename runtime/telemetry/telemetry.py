@@ -10,19 +10,18 @@ from typing import Any, Final
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
-from meshplan.runtime.lists import LIST_KINDS
 from meshplan.runtime.record import Attempt
-from meshplan.runtime.targets import RESOLVERS, Trace
-from meshplan.runtime.tasks import METHODS as TASK_METHODS
+from meshplan.runtime.targets import Trace
+from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.telemetry.context import trace_id
 from meshplan.runtime.telemetry.meter import OTHER, Labels, Meter
+from meshplan.runtime.telemetry.methods import METHODS
 from meshplan.runtime.telemetry.port import Tracer
 
 RECENT: Final = 200
 """Calls that are remembered after their end."""
 SHOWN: Final = 100
 """Calls under way that are told of at a time, the oldest ones."""
-_METHODS: Final = frozenset({*RESOLVERS, *LIST_KINDS, *TASK_METHODS})
 
 Row = dict[str, Any]
 """One call to look at, JSON: who (``principal``, ``subjects``), what, and how it went; durations in seconds."""
@@ -61,12 +60,22 @@ class Telemetry:
             trace.trace_id = trace.span.trace_id
         self._running[trace.decision] = call, trace
 
-    def ended(self, attempt: Attempt, trace: Trace | None = None) -> None:
-        """It has ended; without a trace, it never became a call."""
-        if trace is None:
-            self.meter.ended(attempt)
-            self._recent.append(_Ended(attempt, frozenset(), None, None))
-            return
+    def turned_away(self, attempt: Attempt, asked: Asked, code: int | None) -> None:
+        """It never became a call; ``code`` is that of the JSON-RPC error, where there is one."""
+        if self.tracer is not None:
+            attempt.trace = self.tracer.turned_away(attempt, asked, code)
+        elif attempt.principal is not None:
+            attempt.trace = trace_id(asked.params)
+        self.meter.ended(attempt)
+        self._recent.append(_Ended(attempt, frozenset(), None, None))
+
+    def answered(self, asked: Asked) -> None:
+        """It needed no call."""
+        if self.tracer is not None:
+            self.tracer.answered(asked)
+
+    def ended(self, attempt: Attempt, trace: Trace) -> None:
+        """It has ended."""
         self._running.pop(attempt.decision, None)
         if trace.span is not None:
             trace.span.ended(attempt, trace)
@@ -100,7 +109,7 @@ class Telemetry:
 
 def known_method(method: str) -> str:
     """A method's name, where it is one that leads somewhere."""
-    return method if method in _METHODS or not method else OTHER
+    return method if method in METHODS or not method else OTHER
 
 
 def _row_of(ended: _Ended) -> Row:

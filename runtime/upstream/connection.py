@@ -68,6 +68,10 @@ class _Attempt:
         return self.failure is not None or (self.session is not None and self.session.gone.is_set())
 
 
+OnSessionEnded = Callable[[Transport, str, float, str | None], None]
+"""Gets where a session was, its protocol version, how many seconds it lasted, and the kind of error that ended it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the servers of one pool share."""
@@ -80,6 +84,7 @@ class Surroundings:
     egress: Egress = field(default_factory=Egress)
     sign_ins: SignIns | None = None
     on_completed: OnCompleted | None = None
+    on_session_ended: OnSessionEnded | None = None
 
 
 class UpstreamServer:
@@ -284,11 +289,21 @@ class UpstreamServer:
 
     async def _keep(self, session: Link) -> None:
         """Run one connection; what breaks in it, even by a fault of the SDK or ours, is the end of that connection."""
+        began = anyio.current_time()
         try:
             await session.run(within=STDIO_CONNECT_SECONDS if self.transport.kind == "stdio" else HTTP_CONNECT_SECONDS)
         except (ExceptionGroup, OSError, RuntimeError, ValueError):
             _log.exception("the connection to server `%s` broke", self.name)
             session.failure = session.failure or Unavailable("the connection broke for a reason that is in the log")
+        finally:
+            self._tell_end(session, anyio.current_time() - began)
+
+    def _tell_end(self, session: Link, seconds: float) -> None:
+        """Of what had a handshake; a server of 2026-07-28 has no sessions."""
+        tell, agreed = self._surroundings.on_session_ended, session.negotiated
+        if tell is not None and agreed is not None and not agreed.modern:
+            error = None if session.failure is None else "connection_lost"
+            tell(self.transport, agreed.protocol_version, seconds, error)
 
     async def _pause(self, attempt: _Attempt, failures: int) -> None:
         """Back off after failures, until a caller asks for the server; then make sure that there is a new attempt."""

@@ -18,7 +18,7 @@ from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.api import ApiServer
 from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
-from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.connection import OnSessionEnded, Surroundings, UpstreamServer
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.links import OnCompleted
 from meshplan.runtime.upstream.port import Health, Upstream
@@ -171,13 +171,14 @@ async def open_upstreams(
     on_connected: Callable[[str], None] | None = None,
     sign_ins: SignIns | None = None,
     on_completed: OnCompleted | None = None,
+    on_session_ended: OnSessionEnded | None = None,
 ) -> AsyncGenerator[UpstreamPool, None]:
     """Start connecting to all servers, and yield at once; on exit, close their connections.
 
     ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
     list-changed notification, ``on_connected`` the name of a server that was connected (again); they must not block.
     ``sign_ins`` has the tokens of callers who sign in to servers. ``on_completed`` hears which client's user is done with
-    a link that a server gave.
+    a link that a server gave; ``on_session_ended`` hears of sessions.
     """
     async with shared_surroundings(
         root,
@@ -185,6 +186,7 @@ async def open_upstreams(
         on_connected=on_connected,
         sign_ins=sign_ins,
         on_completed=on_completed,
+        on_session_ended=on_session_ended,
     ) as surroundings:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
@@ -206,6 +208,7 @@ async def shared_surroundings(
     on_connected: Callable[[str], None] | None = None,
     sign_ins: SignIns | None = None,
     on_completed: OnCompleted | None = None,
+    on_session_ended: OnSessionEnded | None = None,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
     made: list[httpx2.AsyncBaseTransport] = []
@@ -218,7 +221,15 @@ async def shared_surroundings(
 
     try:
         yield Surroundings(
-            Secrets(root), root, http_pool, on_list_changed, on_connected, egress, sign_ins, on_completed
+            Secrets(root),
+            root,
+            http_pool,
+            on_list_changed,
+            on_connected,
+            egress,
+            sign_ins,
+            on_completed,
+            on_session_ended,
         )
     finally:
         for pool in made:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from meshplan.schemas.plan import Server
 
 from meshplan.runtime.correspondents import Whose
 
@@ -59,6 +62,22 @@ class Behalf:
     signed_in: Source | None = field(default=None, repr=False, compare=False)
 
 
+class Sends(Protocol):
+    """Hears of each time that a request is sent, the first time and again."""
+
+    def sending(self, request: UpstreamRequest, server: Server, upstream: Upstream, replica: int = 0) -> None:
+        """It leaves: it says, instead of what the caller said, which span it belongs to."""
+        ...
+
+    def missed(self, failure: UpstreamFailure) -> None:
+        """It got no answer that way."""
+        ...
+
+    def unsent(self) -> None:
+        """It did not leave after all."""
+        ...
+
+
 @dataclass(slots=True)
 class UpstreamRequest:
     """One request to forward, as MCP 2026-07-28 spells it: the adapter translates for older upstreams.
@@ -70,6 +89,7 @@ class UpstreamRequest:
     ``repeatable``: running it twice does no harm; ``before_retry`` is called then, and raises where the plan says no.
     ``on_ask`` answers what an older server asks in the session of ``client``; the time that takes is not counted.
     ``whose`` is the client that hears when its user is done with a link, also after the response.
+    ``sends`` hears of every try, where a trace is kept.
     """
 
     method: str
@@ -87,6 +107,7 @@ class UpstreamRequest:
     repeatable: bool = False
     before_retry: Callable[[], None] | None = None
     whose: Whose | None = None
+    sends: Sends | None = None
 
 
 class UpstreamFailure(Exception):

@@ -16,6 +16,7 @@ from meshplan.runtime.upstream.port import (
     Health,
     OnUpdate,
     Upstream,
+    UpstreamFailure,
     UpstreamRefusal,
     UpstreamRequest,
     UpstreamTimeout,
@@ -88,7 +89,7 @@ class Resilient:
 
     def adopt(self, server: Server) -> None:
         """Keep to this policy from now on; what the breakers know stays."""
-        self._retry = server.retry
+        self._server, self._retry = server, server.retry
         for member in self._members:
             member.breaker.policy = server.breaker
 
@@ -120,6 +121,8 @@ class Resilient:
                 return found.value
             if not tries.tried or isinstance(tries.failure, UpstreamTimeout):
                 break
+        if tries.failure is None and request.sends is not None:
+            request.sends.unsent()
         raise tries.failure or self._all_open()
 
     async def _round(self, request: UpstreamRequest, send: _Send[T], tries: _Tries) -> _Result[T] | None:
@@ -138,6 +141,8 @@ class Resilient:
     ) -> _Result[T] | None:
         probe, failed = member.breaker.begin(), None
         tries.member, tries.tried = member, True
+        if request.sends is not None:
+            request.sends.sending(request, self._server, member.upstream, self._members.index(member))
         try:
             found = _Result(await send(member.upstream, request))
         except UpstreamRefusal:
@@ -145,11 +150,11 @@ class Resilient:
             raise
         except UpstreamTimeout as error:
             tries.failure, tries.maybe_run, failed = error, True, True
-            return None
+            return _missed(request, error)
         except UpstreamUnavailable as error:
             tries.failure, tries.maybe_run = error, error.sent
             failed = None if isinstance(error, SecretUnavailable) else True
-            return None
+            return _missed(request, error)
         else:
             failed = False
             return found
@@ -184,3 +189,8 @@ class Resilient:
             refused_asks=sum(state.refused_asks for state in states),
             members=tuple(states),
         )
+
+
+def _missed(request: UpstreamRequest, failure: UpstreamFailure) -> None:
+    if request.sends is not None:
+        request.sends.missed(failure)

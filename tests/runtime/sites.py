@@ -149,7 +149,7 @@ async def site(
             sign_ins=sign_ins,
         )
         desk, status = Desk(active, invoker), Status(active, upstreams, Desired(), drift, book=book)
-        front = HttpFront(desk, status, Binding("127.0.0.1", 0), local_secret, sign_ins=sign_ins)
+        front = HttpFront(desk, status, Binding("127.0.0.1", 0), local_secret, tracer=tracer, sign_ins=sign_ins)
         group.start_soon(desk.background.run)
         if sign_ins is not None:
             group.start_soon(sign_ins.awaited.run)

@@ -16,6 +16,7 @@ from sites import ACCEPT, bearer, site
 from meshplan.runtime.active import Active
 from meshplan.runtime.record import Attempt
 from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.telemetry.exposition import render
 from meshplan.runtime.telemetry.gathered import Gathered
 from meshplan.runtime.telemetry.meter import BOUNDS, MAX_SERIES, Labels, Meter, Series
@@ -74,7 +75,8 @@ def test_names_that_callers_make_up_are_one_series():
     active.swap(Snapshot(simple().bundle()))
     telemetry = Telemetry(active)
     for number in range(3 * MAX_SERIES):
-        telemetry.ended(attempt("denied", endpoint=f"e{number}", capability=f"c{number}", method=f"m{number}"))
+        made_up = attempt("denied", endpoint=f"e{number}", capability=f"c{number}", method=f"m{number}")
+        telemetry.turned_away(made_up, Asked(made_up.endpoint, made_up.method), None)
     assert list(telemetry.meter.calls) == [Labels("other", "", "other", "other", "denied")]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from collector import collecting
+from collector import attributes, collecting
+from convention import check_metrics, check_names
 from plans import Draft, recorded
 from processes import serving
 from sites import ACCEPT, bearer
@@ -21,7 +22,6 @@ from meshplan.schemas.bundle import pack
 from meshplan.schemas.plan import BearerAuth, FromEnv, HttpTransport, Literally, Search, StdioTransport
 
 WITNESS = Path(__file__).parents[2] / "servers" / "witness.py"
-CONVENTION = json.loads((Path(__file__).parent / "convention.json").read_text())
 MODERN = "2026-07-28"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -86,15 +86,6 @@ def seen_upstream(found, method="tools/call"):
     return [line["params"] for line in map(json.loads, found.log.read_text().splitlines()) if line["method"] == method]
 
 
-def check_names(spans):
-    for span in spans:
-        said = CONVENTION["spans"]["client" if span.kind == "client" else "server"]
-        own = {name for name in span.attributes if not name.startswith("mesh.")}
-        assert own >= set(said["required"]), span
-        assert own <= {*said["required"], *said["others"]}, span
-        assert (span.failed is not None) == ("error.type" in span.attributes), span
-
-
 @pytest.mark.parametrize(("kind", "workers"), [("http", 1), ("stdio", 1), ("stdio", 2)])
 def test_a_call_through_a_strategy_is_one_trace_from_client_to_server(tmp_path, kind, workers):
     strategy = Search(max_results=5, pinned=())
@@ -130,14 +121,11 @@ def test_a_call_through_a_strategy_is_one_trace_from_client_to_server(tmp_path, 
     }
     assert {line["trace"] for line in logged} == {TRACE}
     assert inner.attributes["mesh.decision"] in {line["decision"] for line in logged}
-    for name, said in CONVENTION["metrics"].items():
-        if name == "mcp.server.session.duration":
-            continue
-        metric = collected.metrics[name]
-        assert metric.unit == said["unit"]
-        for point in metric.histogram.data_points:
-            assert {pair.key for pair in point.attributes} <= {*said["required"], *said["others"]}
-            assert list(point.explicit_bounds) == CONVENTION["boundaries"]
+    check_metrics(collected.metrics)
+    assert {"mcp.server.operation.duration", "mcp.client.operation.duration"} <= collected.metrics.keys()
+    if kind == "stdio":
+        (point,) = collected.metrics["mcp.client.session.duration"].histogram.data_points
+        assert attributes(point.attributes) == {"network.transport": "pipe", "mcp.protocol.version": "2025-11-25"}
 
 
 def test_without_meta_the_http_request_is_the_parent_and_errors_are_named(tmp_path):
@@ -146,14 +134,16 @@ def test_without_meta_the_http_request_is_the_parent_and_errors_are_named(tmp_pa
         assert "error" in call(found, "nothing", {})
     server = next(span for span in collected.spans if span.name == "tools/call get" and span.kind == "server")
     assert (server.trace, server.parent, server.links) == (TRACE, SPAN, [])
-    refused = next(span for span in collected.spans if span.name == "tools/call nothing")
-    assert (refused.failed, refused.attributes["error.type"], refused.parent) == ("denied", "-32602", "")
-    assert refused.attributes["rpc.response.status_code"] == "-32602"
+    refused = next(span for span in collected.spans if span.name == "tools/call")
+    said = ("rpc.response.status_code", "mesh.outcome", "gen_ai.tool.name")
+    assert [refused.attributes[name] for name in said] == ["-32602", "denied", "nothing"]
+    assert (refused.failed, refused.parent) == (None, "")
     check_names(collected.spans)
 
 
-def test_a_session_has_its_number_and_its_duration(tmp_path):
-    with collecting() as collected, mesh(tmp_path, "http", collected.url) as found:
+@pytest.mark.parametrize(("workers", "deleted"), [(1, True), (1, False), (2, False)])
+def test_a_session_has_its_number_and_its_duration(tmp_path, workers, deleted):
+    with collecting() as collected, mesh(tmp_path, "http", collected.url, workers) as found:
         sent = {"accept": ACCEPT, **bearer("ann")}
         params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
@@ -161,12 +151,17 @@ def test_a_session_has_its_number_and_its_duration(tmp_path):
         sent["mcp-session-id"] = opened.headers["mcp-session-id"]
         body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "get", "arguments": {}}}
         httpx2.post(f"{found.base}/mcp/dev", json=body, headers=sent)
-        httpx2.delete(f"{found.base}/mcp/dev", headers=sent)
-    span = next(span for span in collected.spans if span.kind == "server")
-    assert span.attributes["mcp.protocol.version"] == "2025-11-25"
-    assert span.attributes["mcp.session.id"] != sent["mcp-session-id"]
+        if deleted:
+            httpx2.delete(f"{found.base}/mcp/dev", headers=sent)
+    opened, called = (
+        next(span for span in collected.spans if span.name == name) for name in ("initialize", "tools/call get")
+    )
+    for span in (opened, called):
+        assert span.attributes["mcp.protocol.version"] == "2025-11-25"
+        assert span.attributes["mcp.session.id"] == called.attributes["mcp.session.id"] != sent["mcp-session-id"]
     (point,) = collected.metrics["mcp.server.session.duration"].histogram.data_points
     assert point.count == 1
+    check_metrics(collected.metrics)
     assert sent["mcp-session-id"].encode() not in b"".join(collected.bodies)
 
 

@@ -260,3 +260,50 @@ async def test_a_replica_that_is_there_comes_before_a_url_that_is_not():
     dead.state = "connected"
     assert await outcome(resilient, call()) == 0
     assert log == [(1, OK), (0, OK)]
+
+
+@given(
+    scripts=st.lists(
+        st.lists(st.sampled_from([UNSENT, SENT, TIMEOUT, REFUSED, OK]), max_size=3), min_size=1, max_size=3
+    ),
+    attempts=st.integers(1, 4),
+    repeatable=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_whoever_keeps_a_trace_hears_of_every_try_and_of_each_that_missed(scripts, attempts, repeatable):
+    heard = []
+
+    class Sends:
+        def sending(self, _request, _server, _upstream, replica):
+            heard.append((replica, OK))
+
+        def missed(self, failure):
+            assert not isinstance(failure, UpstreamRefusal)
+            heard[-1] = (heard[-1][0], "missed")
+
+        def unsent(self):
+            heard.append("unsent")
+
+    policy = Retry(attempts=attempts, backoff_ms=1, idempotent=())
+    resilient, log = together(*(Script(list(words)) for words in scripts), retry=policy)
+    anyio.run(outcome, resilient, call(repeatable=repeatable, sends=Sends()))
+    assert heard == [(name, "missed" if word in (UNSENT, SENT, TIMEOUT) else OK) for name, word in log]
+
+
+async def test_nothing_is_sent_to_a_server_that_is_left_alone():
+    heard = []
+
+    class Sends:
+        def sending(self, *_):
+            heard.append("sending")
+
+        def missed(self, _failure):
+            heard.append("missed")
+
+        def unsent(self):
+            heard.append("unsent")
+
+    resilient, _ = together(Script([SENT]), breaker=Policy(failures=1, cooldown_ms=60_000))
+    for _ in range(2):
+        assert await outcome(resilient, call(sends=Sends())) in (SENT, UNSENT)
+    assert heard == ["sending", "missed", "unsent"]
