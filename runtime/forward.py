@@ -127,7 +127,8 @@ class Forwarder:
         except SignInWanted as error:
             if self._sign_ins is None:
                 raise unavailable(target.server, error.reason) from None
-        asked = await ask(self._sign_ins, call, target.server, target.timeout)
+            scopes = error.scopes
+        asked = await ask(self._sign_ins, call, target.server, target.timeout, scopes)
         if asked is not None:
             return asked
         trace.reached = True

@@ -27,7 +27,11 @@ class SecretError(Exception):
 
 
 class SignInRequiredError(SecretError):
-    """The caller has to sign in to a server (again) before anything can be sent for it."""
+    """The caller has to sign in to a server (again) before anything can be sent for it, for ``scopes`` where it names any."""
+
+    def __init__(self, text: str, scopes: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.scopes = scopes
 
 
 @dataclass(frozen=True, slots=True)

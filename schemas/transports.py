@@ -90,15 +90,23 @@ class ExchangeAuth(Frozen):
     service: Value | None = None
 
 
+Registration = Literal["metadata", "dynamic", "either"]
+
+
 class PerUserAuth(Frozen):
-    """The caller's own token, by authorization code with PKCE (RFC 7636); ``service`` as for an exchange."""
+    """The caller's own token, by authorization code with PKCE (RFC 7636); ``service`` as for an exchange.
+
+    Without a ``client_id``, ``registration`` says how the mesh gets one: by a metadata document at its own URL,
+    dynamically (RFC 7591), or by either of them, the document first. Without ``scopes`` the server says which.
+    """
 
     kind: Literal["per_user"] = "per_user"
     issuer: str
-    client_id: str
+    client_id: str | None
     client_secret: Value | None
     scopes: tuple[str, ...]
     service: Value | None = None
+    registration: Registration | None = None
 
 
 Auth = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from meshplan.compiler.checks.issuers import is_loopback, is_safe
 from meshplan.compiler.diagnostics import Diagnostic, Path
@@ -76,6 +77,7 @@ def _callers_token(path: Path, given: AuthorizationCode, mesh: Mesh) -> Iterator
     runtime = mesh.runtime
     if not is_safe(given.issuer):
         yield (*path, "issuer"), "an issuer is asked over HTTPS only", "write an `https` URL"
+    yield from _own_name(path, given, runtime.public_url)
     if runtime.sign_ins is None:
         way_out = "declare a folder: `runtime: {sign_ins: {path: ./sign-ins}}`"
         yield path, "there is no place to keep what callers are given", way_out
@@ -87,3 +89,17 @@ def _callers_token(path: Path, given: AuthorizationCode, mesh: Mesh) -> Iterator
     elif runtime.public_url is not None and not is_safe(runtime.public_url):
         way_out = "write an `https` URL in `runtime.public_url`"
         yield path, "a sign-in would come back over plain HTTP", way_out
+
+
+def _own_name(path: Path, given: AuthorizationCode, public_url: str | None) -> Iterator[_Wrong]:
+    """The mesh's name at the authorization server: declared, or got by a registration."""
+    if (given.client_id is None) == (given.registration is None):
+        said = "says neither" if given.client_id is None else "says both"
+        way_out = "write `client_id`, or `registration: either` where the mesh is to register itself"
+        yield path, f"{said} which client the mesh is and how it gets registered", way_out
+    if given.registration is not None and given.client_secret is not None:
+        way_out = "leave it out: a registration brings its own"
+        yield (*path, "client_secret"), "a client that registers itself has no declared secret", way_out
+    if given.registration == "metadata" and urlsplit(public_url or "").scheme != "https":
+        way_out = "declare an `https` URL in `runtime.public_url`, or write `registration: dynamic`"
+        yield (*path, "registration"), "a metadata document is read over HTTPS only, from the mesh's own URL", way_out

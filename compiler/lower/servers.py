@@ -154,6 +154,7 @@ def lower_auth(auth: written.Written | None) -> plan.Auth | None:
                 client_secret=_maybe(code.client_secret),
                 scopes=tuple(sorted(set(code.scopes))),
                 service=_maybe(code.service),
+                registration=code.registration,
             )
         case _:
             return None

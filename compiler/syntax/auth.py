@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -79,8 +79,9 @@ class AuthorizationCode(Written):
     """The caller's own token at the server, by authorization code with PKCE (RFC 7636)."""
 
     issuer: Text
-    client_id: Text
+    client_id: Maybe[Text] = None
     client_secret: Maybe[Secret] = None
+    registration: Maybe[Literal["metadata", "dynamic", "either"]] = None
     scopes: list[Text] = []
     service: Maybe[Secret] = None
 

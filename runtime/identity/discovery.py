@@ -28,19 +28,28 @@ async def key_set(client: httpx2.AsyncClient, issuer: JwtIssuer) -> dict[str, An
     return await get_json(client, check_url(place))
 
 
-async def discover(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
+async def discover(client: httpx2.AsyncClient, issuer: str, *, oauth_first: bool = False) -> dict[str, Any]:
     """The issuer's metadata: OpenID Connect Discovery 4, else RFC 8414 3; raises ``FetchError``.
 
-    It must name the issuer exactly as the plan does, or it is somebody else's.
+    ``oauth_first`` looks in the order that MCP has for authorization servers. The metadata must name the issuer exactly as
+    the plan does, or it is somebody else's.
     """
-    try:
-        metadata = await get_json(client, check_url(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
-    except FetchError as error:
-        if str(error) not in _NONE:
-            raise
-        parts = urlsplit(issuer)
-        path = f"/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"
-        metadata = await get_json(client, check_url(f"{parts.scheme}://{parts.netloc}{path}"))
+    parts, own = urlsplit(issuer), f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    root, path = f"{parts.scheme}://{parts.netloc}/.well-known", parts.path.rstrip("/")
+    oauth = f"{root}/oauth-authorization-server{path}"
+    places = (oauth, f"{root}/openid-configuration{path}", own) if oauth_first else (own, oauth)
+    metadata = await _first(client, list(dict.fromkeys(places)))
     if metadata.get("issuer") != issuer:
         raise FetchError("its metadata names another issuer")
     return metadata
+
+
+async def _first(client: httpx2.AsyncClient, places: list[str]) -> dict[str, Any]:
+    """The document at the first of these places that has one."""
+    for place in places[:-1]:
+        try:
+            return await get_json(client, check_url(place))
+        except FetchError as error:
+            if str(error) not in _NONE:
+                raise
+    return await get_json(client, check_url(places[-1]))

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from meshplan.runtime.identity import authority
+from meshplan.runtime.identity.authority import Authority
 from meshplan.runtime.identity.fetch import FetchError, http_client
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.signin.tickets import Kind, TicketError, Tickets
@@ -41,10 +43,21 @@ class Grant:
 
     async def begin(self, tickets: Tickets, browser: str, payload: dict[str, Any], *, nonce: str | None = None) -> str:
         """The URL that the browser is sent to; raises ``FetchError`` and ``SecretError``."""
-        issuer = self.client.issuer or ""
         async with http_client(self.client.egress) as http:
-            resource = self.client.resource and await authority.check_resource(http, self.client.resource, issuer)
-            found = await authority.find(http, issuer, self.client.egress)
+            found = await authority.find(http, self.client.issuer or "", self.client.egress)
+        return await self.lead(found, None, tickets, browser, payload, nonce=nonce)
+
+    async def lead(
+        self,
+        found: Authority,
+        resource: str | None,
+        tickets: Tickets,
+        browser: str,
+        payload: dict[str, Any],
+        *,
+        nonce: str | None = None,
+    ) -> str:
+        """As ``begin``, at an authorization server that was found, for a server of this name (RFC 8707)."""
         if found.authorization_endpoint is None:
             raise FetchError("its metadata names no `authorization_endpoint`")
         if "S256" not in found.challenges:
@@ -60,6 +73,8 @@ class Grant:
             "code_challenge_method": "S256",
             "state": await tickets.make(self.kind, kept, browser),
             **({"scope": " ".join(self.scopes)} if self.scopes else {}),
+            # Without being asked, nobody consents to that (OpenID Connect Core 11).
+            **({"prompt": "consent"} if "offline_access" in self.scopes else {}),
             **({"resource": resource} if resource else {}),
             **({"nonce": nonce} if nonce else {}),
         }
@@ -68,6 +83,11 @@ class Grant:
 
     async def end(self, visit: Visit, tickets: Tickets, vault: Secrets) -> tuple[dict[str, Any], AccessToken]:
         """What was kept of the beginning, and what the code is good for; raises ``PageError``."""
+        kept, code = await self.back(visit, tickets)
+        return kept, await self.redeem(code, kept, vault, tickets.now)
+
+    async def back(self, visit: Visit, tickets: Tickets) -> tuple[dict[str, Any], str]:
+        """What was kept of the beginning, and the code that came back; raises ``PageError``."""
         sent = visit.fields(visit.query)
         try:
             kept = await tickets.take(self.kind, sent.get("state", ""), visit.browser or "")
@@ -81,12 +101,15 @@ class Grant:
             said = sent.get("error", "")
             shown = f" (`{said}`)" if _CODE.match(said) else ""
             raise PageError(400, "refused", f"There was no consent{shown}. Ask your client again if you want to.")
+        return kept, code
+
+    async def redeem(self, code: str, kept: dict[str, Any], vault: Secrets, now: Callable[[], float]) -> AccessToken:
+        """What a code is good for; raises ``PageError``."""
         about = {"code": code, "redirect_uri": self.redirect, "code_verifier": kept["v"]}
         try:
-            token = await request_token(self.client, vault, "authorization_code", about, tickets.now)
+            return await request_token(self.client, vault, "authorization_code", about, now)
         except SecretError as error:
-            raise PageError(502, "no_token", f"No token came back: {error}.") from None
-        return kept, token
+            raise PageError(502, "no_token", f"No token came back: {error}.") from error
 
 
 def login(kind: Kind, name: str, issuer: JwtIssuer, redirect: str, egress: Egress) -> Grant:

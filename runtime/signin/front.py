@@ -6,24 +6,28 @@ was sent away, and whoever sits at it has proved to be that very caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from meshplan.runtime.identity.token import RejectedError
 from meshplan.runtime.principal import LOCAL, UnauthenticatedError
 from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.signin import html
 from meshplan.runtime.signin.id_token import checked
-from meshplan.runtime.signin.sign_ins import PATH, SignIns, Wanted
+from meshplan.runtime.signin.registration import Card
+from meshplan.runtime.signin.sign_ins import DOCUMENT, PATH, SignIns, Wanted
 from meshplan.runtime.signin.tickets import TicketError
-from meshplan.runtime.signin.visit import Answer, PageError, Visit, new_browser
+from meshplan.runtime.signin.visit import JSON, Answer, PageError, Visit, new_browser
 
 if TYPE_CHECKING:
     from meshplan.runtime.identity.verifier import Verifier
     from meshplan.runtime.signin.code import Grant
+    from meshplan.runtime.signin.consent import Consent
     from meshplan.schemas.plan import JwtIssuer
 
 MAX_FORM: Final = 16 * 1024
@@ -49,6 +53,8 @@ class Front:
         """The answer to one request; raises ``PageError``."""
         first, _, rest = visit.path.partition("/")
         try:
+            if visit.method == "GET" and first == DOCUMENT and rest:
+                return self._document(visit, rest)
             if visit.method == "GET" and first == "login" and rest:
                 return await self._logged_in(visit, rest)
             if visit.method == "GET" and first == "callback" and rest:
@@ -59,8 +65,17 @@ class Front:
         except SecretError as error:
             raise PageError(503, "unavailable", f"This cannot be done right now: {error}.") from None
 
-    async def _link(self, text: str) -> tuple[Owner, Wanted]:
-        """For whom a link was made, and for which server; raises ``PageError``."""
+    def _document(self, visit: Visit, name: str) -> Answer:
+        """What an authorization server reads of the mesh: for everybody, and nothing in it is a secret."""
+        wanted = self.sign_ins.wanted(name)
+        url = None if wanted is None else self.sign_ins.document(wanted)
+        if wanted is None or url is None:
+            raise PageError(404, "no_such_page", "There is no such page.")
+        card = Card(visit.snapshot.plan.mesh, self.sign_ins.redirect(name), wanted.auth.scopes)
+        return Answer(200, msgspec.json.encode(card.document(url)), kind=JSON)
+
+    async def _link(self, text: str) -> tuple[Owner, Wanted, tuple[str, ...]]:
+        """For whom a link was made, for which server, and for which scopes beyond the usual; raises ``PageError``."""
         try:
             found = await self.sign_ins.tickets().read("link", text)
         except TicketError as error:
@@ -69,7 +84,7 @@ class Front:
         wanted = self.sign_ins.wanted(found["s"])
         if wanted is None:
             raise PageError(410, "not_wanted", "Nobody signs in to this server any more.")
-        return (found["o"][0], found["o"][1]), wanted
+        return (found["o"][0], found["o"][1]), wanted, tuple(found.get("m", ()))
 
     async def _who(self, visit: Visit) -> Owner | None:
         """Who was proved to sit at this browser a while ago, or is named by a trusted proxy."""
@@ -87,13 +102,12 @@ class Front:
 
     async def _opened(self, visit: Visit) -> Answer:
         """A link was opened: on to the authorization server, for its caller; to everybody else, a way to prove that."""
-        owner, wanted = await self._link(visit.path)
+        owner, wanted, more = await self._link(visit.path)
         who = await self._who(visit)
         browser = visit.browser or new_browser()
         cookie = None if visit.browser else ("browser", browser)
         if who is not None and who == owner:
-            payload = {"o": list(owner), "s": wanted.name}
-            url = await _begin(self._grant(visit, wanted), self.sign_ins, browser, payload)
+            url = await _reached(wanted.name, self._consent(visit, wanted).begin(browser, owner, more))
             page = html.consent(visit.snapshot.plan.mesh, wanted.name, who[1], wanted.auth.issuer, url)
             return Answer(200, page, cookie=cookie)
         if owner[0] in ("key", LOCAL):
@@ -106,12 +120,13 @@ class Front:
             raise PageError(403, "not_provable", "Nothing proves here that you are the caller of this link.")
         nonce = new_browser()
         payload = {"l": visit.path, "nonce": nonce}
-        url = await _begin(self._login(visit, *login), self.sign_ins, browser, payload, nonce=nonce)
+        grant = self._login(visit, *login)
+        url = await _reached(grant.name, grant.begin(self.sign_ins.tickets(), browser, payload, nonce=nonce))
         return Answer(303, location=url, cookie=cookie)
 
     async def _proved(self, visit: Visit) -> Answer:
         """The form came back with a secret: from our own page in this browser, or not at all."""
-        owner, _ = await self._link(visit.path)
+        owner, _, _ = await self._link(visit.path)
         sent = visit.fields(visit.body)
         if visit.seen.headers.get("origin") != _origin(visit.base) or visit.browser is None:
             raise PageError(403, "foreign_form", "This form was not sent from a page of the mesh.")
@@ -140,7 +155,7 @@ class Front:
             raise PageError(404, "no_such_page", "There is no such page.")
         grant = self._login(visit, name, issuer)
         kept, token = await grant.end(visit, self.sign_ins.tickets(), self.sign_ins.secrets)
-        owner, _ = await self._link(kept["l"])
+        owner, _, _ = await self._link(kept["l"])
         subject = await self._subject(visit, issuer, token.identity or "", kept["nonce"])
         if (issuer.url, subject) != owner:
             raise PageError(403, "link_of_another_caller", _OTHER)
@@ -157,20 +172,18 @@ class Front:
         if wanted is None:
             raise PageError(404, "no_such_page", "There is no such page.")
         who = await self._who(visit)
-        kept, token = await self._grant(visit, wanted).end(visit, self.sign_ins.tickets(), self.sign_ins.secrets)
-        if who is None or list(who) != kept["o"]:
+        _, token = await self._consent(visit, wanted).end(visit, who)
+        if who is None or token is None:
             raise PageError(403, "another_caller_came_back", _OTHER)
         vault, holder = self.sign_ins.vault(), wanted.holder(who)
         async with vault.locked(holder):
             await vault.write(holder, token)
         return Answer(200, html.done(wanted.name))
 
-    def _grant(self, visit: Visit, wanted: Wanted) -> Grant:
-        from meshplan.runtime.signin.code import Grant
+    def _consent(self, visit: Visit, wanted: Wanted) -> Consent:
+        from meshplan.runtime.signin.consent import Consent
 
-        redirect = f"{visit.base}{PATH}callback/{quote(wanted.name)}"
-        client = wanted.client(self.sign_ins.egress())
-        return Grant("consent", wanted.name, client, redirect, wanted.auth.scopes)
+        return Consent(self.sign_ins, wanted, visit.snapshot.plan.mesh)
 
     def _login(self, visit: Visit, name: str, issuer: JwtIssuer) -> Grant:
         from meshplan.runtime.signin.code import login
@@ -178,15 +191,14 @@ class Front:
         return login("login", name, issuer, f"{visit.base}{PATH}login/{quote(name)}", self.sign_ins.egress())
 
 
-async def _begin(
-    grant: Grant, sign_ins: SignIns, browser: str, payload: dict[str, Any], *, nonce: str | None = None
-) -> str:
+async def _reached(name: str, url: Awaitable[str]) -> str:
+    """Where a browser is sent to; raises ``PageError`` where that cannot be found out."""
     from meshplan.runtime.identity.fetch import FetchError
 
     try:
-        return await grant.begin(sign_ins.tickets(), browser, payload, nonce=nonce)
+        return await url
     except FetchError as error:
-        said = f"The authorization server of `{grant.name}` cannot be used: {error}."
+        said = f"The authorization server of `{name}` cannot be used: {error}."
         raise PageError(502, "no_authority", said) from None
 
 

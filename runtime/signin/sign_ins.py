@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.signin.awaited import Awaited
-from meshplan.runtime.signin.source import SignedIn
+from meshplan.runtime.signin.registration import Place
+from meshplan.runtime.signin.source import SignedIn, covers
 from meshplan.runtime.signin.tickets import Tickets
 from meshplan.runtime.signin.vault import Holder, Vault
 from meshplan.runtime.upstream.egress import Egress
@@ -22,6 +24,8 @@ from meshplan.schemas.plan import HttpTransport, JwtIssuer, PerUserAuth, Setting
 
 PATH: Final = "/connect/"
 """Below it lies everything that a browser is sent to."""
+DOCUMENT: Final = "client"
+"""Below it, in turn, lies what authorization servers read of the mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Wanted:
     def holder(self, owner: tuple[str, str]) -> Holder:
         """Whose tokens a caller's are."""
         auth = self.auth
-        return Holder(owner, self.name, auth.issuer, auth.client_id, self.transport.url, auth.scopes)
+        client = auth.client_id or f"registration {auth.registration}"
+        return Holder(owner, self.name, auth.issuer, client, self.transport.url, auth.scopes)
 
     def client(self, egress: Egress) -> Client:
         """The mesh at the server's authorization server."""
@@ -73,6 +78,21 @@ class SignIns:
         found = self.settings.public_url or self.origin
         return None if found is None else found.rstrip("/")
 
+    def redirect(self, server: str) -> str:
+        """Where browsers come back to from a server's authorization server: an address of its own for each."""
+        return f"{self.base or ''}{PATH}callback/{quote(server)}"
+
+    def document(self, wanted: Wanted) -> str | None:
+        """The URL of the document that says who the mesh is, where it registers by one: over HTTPS, or not at all."""
+        base = self.base or ""
+        if wanted.auth.registration not in ("metadata", "either") or not base.startswith("https://"):
+            return None
+        return f"{base}{PATH}{DOCUMENT}/{quote(wanted.name)}"
+
+    def place(self, wanted: Wanted) -> Place:
+        """Where the mesh's own registration for a server is kept."""
+        return Place(wanted.name, wanted.auth.issuer, self.redirect(wanted.name))
+
     def egress(self) -> Egress:
         """Where authorization servers may be."""
         found = Egress()
@@ -89,6 +109,14 @@ class SignIns:
     def tickets(self) -> Tickets:
         """Tickets under the newest plan's keys."""
         return Tickets(self._sealer, self.settings.seal_keys, self._used, self._now)
+
+    async def has(self, holder: Holder, scopes: tuple[str, ...]) -> bool:
+        """Whether a caller has signed in, and for these scopes a moment ago; raises ``SecretError``."""
+        vault = self.vault()
+        if not scopes or vault.version(holder) is None:
+            return vault.version(holder) is not None
+        found = await vault.read(holder)
+        return found is not None and covers(found, scopes, self._now())
 
     def wanted(self, server: str) -> Wanted | None:
         """The server of the newest plan, if callers sign in to it."""
@@ -117,4 +145,5 @@ class SignIns:
         if not isinstance(transport.auth, PerUserAuth):
             return None
         wanted = Wanted(name, transport, transport.auth)
-        return SignedIn(self, wanted.holder(owner), wanted.client(egress), self.secrets, self._now)
+        place = self.place(wanted) if transport.auth.registration else None
+        return SignedIn(self, wanted.holder(owner), wanted.client(egress), self.secrets, self._now, place)

@@ -8,28 +8,45 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import anyio
 import anyio.to_thread
 
 from meshplan.runtime.seal import BrokenSealError, Sealer
 from meshplan.runtime.secrets import SecretError
-from meshplan.runtime.upstream.oauth import AccessToken
+from meshplan.runtime.upstream.oauth import AccessToken, Registered, Terms
 from meshplan.schemas import jsontext
 from meshplan.schemas.plan import Value
 
 _LOCK_SECONDS, _LOCK_TRIES = 0.05, 500
 """Longer in all than the questions to an authorization server that whoever holds the lock asks."""
 _MAX_BYTES: Final = 64 * 1024
-_PURPOSE: Final = "sign-in"
+
+
+class Slot(Protocol):
+    """One file: its name, what it is for, and what its seal is bound to, so that it does not open in another's place."""
+
+    purpose: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Tells nobody what it is about."""
+        ...
+
+    @property
+    def binding(self) -> str:
+        """See the class."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Whose tokens, where, and from whom: none of them is good for anything else, not even after an edit of the plan."""
+
+    purpose: ClassVar[str] = "sign-in"
 
     owner: tuple[str, str]
     server: str
@@ -45,62 +62,75 @@ class Holder:
 
     @property
     def binding(self) -> str:
-        """What the seal is bound to: a file that is put in another's place does not open."""
+        """See ``Slot``."""
         where = [self.server, self.issuer, self.client_id, self.resource, list(self.scopes)]
         return jsontext.canonical([*self.owner, *where])
 
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """The folder of all tokens, which all processes and runtimes of a mesh share."""
+    """The folder of all tokens and registrations, which all processes and runtimes of a mesh share."""
 
     folder: Path
     sealer: Sealer = field(repr=False)
     keys: Sequence[Value] = ()
 
-    def version(self, holder: Holder) -> tuple[int, int] | None:
+    def version(self, slot: Slot) -> tuple[int, int] | None:
         """Tells one state of a file from another, without reading it; ``None`` where there is none."""
         try:
-            found = (self.folder / holder.name).stat()
+            found = (self.folder / slot.name).stat()
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
 
     async def read(self, holder: Holder) -> AccessToken | None:
         """The tokens of a holder, with the time in seconds since the epoch; raises ``SecretError`` for an unset key."""
+        found = await self.load(holder)
+        if found is None:
+            return None
+        return AccessToken(found["token"], found["until"], found["refresh"], terms=_terms(found.get("terms")))
+
+    async def write(self, holder: Holder, token: AccessToken) -> None:
+        """Keep the tokens of a holder in the place of older ones; raises ``SecretError``."""
+        payload = {
+            "token": token.value,
+            "until": int(token.until),
+            "refresh": token.refresh,
+            "terms": asdict(token.terms),
+        }
+        await self.keep(holder, payload)
+
+    async def load(self, slot: Slot) -> dict[str, Any] | None:
+        """What a file holds, ``None`` where there is none that opens; raises ``SecretError``."""
         try:
-            text = await anyio.to_thread.run_sync(_read, self.folder / holder.name)
+            text = await anyio.to_thread.run_sync(_read, self.folder / slot.name)
         except FileNotFoundError:
             return None
         except (OSError, UnicodeError) as error:
             raise SecretError(f"the folder of sign-ins cannot be read: {type(error).__name__}") from None
         try:
-            found = await self.sealer.open(self.keys, _PURPOSE, text, holder.binding)
+            return await self.sealer.open(self.keys, slot.purpose, text, slot.binding)
         except BrokenSealError:
             return None
-        return AccessToken(found["token"], found["until"], found["refresh"])
 
-    async def write(self, holder: Holder, token: AccessToken) -> None:
-        """Keep the tokens of a holder in the place of older ones; raises ``SecretError``."""
-        payload: dict[str, Any] = {"token": token.value, "until": int(token.until), "refresh": token.refresh}
-        text = await self.sealer.seal(self.keys, _PURPOSE, payload, holder.binding)
+    async def keep(self, slot: Slot, payload: dict[str, Any]) -> None:
+        """Put this into a file, in the place of what is there; raises ``SecretError``."""
+        text = await self.sealer.seal(self.keys, slot.purpose, payload, slot.binding)
         try:
-            await anyio.to_thread.run_sync(_write, self.folder, holder.name, text)
+            await anyio.to_thread.run_sync(_write, self.folder, slot.name, text)
         except OSError as error:
             raise SecretError(f"the folder of sign-ins cannot be written: {error.strerror}") from None
 
-    def forget(self, holder: Holder) -> None:
+    def forget(self, slot: Slot) -> None:
         """Remove what is no longer good."""
         with suppress(FileNotFoundError):
-            (self.folder / holder.name).unlink()
+            (self.folder / slot.name).unlink()
 
     @asynccontextmanager
-    async def locked(self, holder: Holder) -> AsyncGenerator[None]:
-        """Be the only one, in all processes, who renews the tokens of a holder; raises ``SecretError``."""
+    async def locked(self, slot: Slot) -> AsyncGenerator[None]:
+        """Be the only one, in all processes, who replaces a file; raises ``SecretError``."""
         try:
-            descriptor = os.open(
-                _made(self.folder) / f"{holder.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(_made(self.folder) / f"{slot.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise SecretError(f"the folder of sign-ins cannot be written: {error.strerror}") from None
         try:
@@ -109,10 +139,19 @@ class Vault:
                     break
                 await anyio.sleep(_LOCK_SECONDS)
             else:
-                raise SecretError("the caller's tokens are being renewed elsewhere, and that takes too long")
+                raise SecretError("another process is at it, and that takes too long")
             yield
         finally:
             os.close(descriptor)
+
+
+def _terms(found: dict[str, Any] | None) -> Terms:
+    """What a file says of its tokens; those of files from before are the declared client's."""
+    if found is None:
+        return Terms()
+    client = found["registered"]
+    registered = None if client is None else Registered(**client)
+    return Terms(registered, tuple(found["asked"]), found["at"], found["told"])
 
 
 def _taken(descriptor: int) -> bool:

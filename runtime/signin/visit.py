@@ -17,6 +17,8 @@ from meshplan.runtime.snapshot import Snapshot
 _BROWSER: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _MAX_FIELDS: Final = 20
 COOKIE_SECONDS: Final = 3600
+HTML: Final = "text/html; charset=utf-8"
+JSON: Final = "application/json"
 
 
 class PageError(Exception):
@@ -29,12 +31,16 @@ class PageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A page, or where to go instead; ``cookie`` is a name and its value, empty to take it away."""
+    """A page, or where to go instead; ``cookie`` is a name and its value, empty to take it away.
+
+    What is no page (``kind`` is its content type) is the same for everybody, and may be kept for a while.
+    """
 
     status: int
     page: bytes = b""
     location: str | None = None
     cookie: tuple[str, str] | None = None
+    kind: str = HTML
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def read_cookies(header: str) -> dict[str, str]:
 
 async def reply(send: Send, visit: Visit, answer: Answer) -> None:
     """Send an answer."""
-    headers = dict(HEADERS)
+    headers = dict(HEADERS) | ({} if answer.kind == HTML else {"cache-control": "public, max-age=300"})
     if answer.location is not None:
         headers["location"] = answer.location
     if answer.cookie is not None:
@@ -110,7 +116,7 @@ async def reply(send: Send, visit: Visit, answer: Answer) -> None:
         headers["set-cookie"] = (
             f"{visit.cookie_name(name)}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{tail}"
         )
-    await respond(send, answer.status, answer.page, "text/html; charset=utf-8", headers)
+    await respond(send, answer.status, answer.page, answer.kind, headers)
 
 
 async def reply_error(send: Send, visit: Visit, error: PageError) -> None:

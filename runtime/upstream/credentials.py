@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from meshplan.runtime.identity.challenge import read_challenge
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.egress import Egress
-from meshplan.runtime.upstream.port import Behalf, Source
+from meshplan.runtime.upstream.port import Behalf, OwnTokens, Source
 from meshplan.schemas.plan import (
     BasicAuth,
     BearerAuth,
@@ -58,6 +59,7 @@ class Credentials:
         behalf: Behalf | None = None,
         egress: Egress | None = None,
     ) -> None:
+        self._own: OwnTokens | None = None
         self._values: dict[str, tuple[Callable[[str], str], Source]] = {
             name: (_as_it_is, _Referenced(secrets, value))
             for name, value in transport.headers.items()
@@ -83,6 +85,7 @@ class Credentials:
                 if behalf is None or behalf.signed_in is None:
                     raise SecretError("each caller signs in to it, and this is nobody's request")
                 self._values["Authorization"] = (_bearer, behalf.signed_in)
+                self._own = behalf.signed_in
 
     async def resolve(self) -> dict[str, str]:
         """Header names and the values behind them, for the next request; raises ``SecretError``."""
@@ -91,6 +94,12 @@ class Credentials:
     async def refresh(self, rejected: dict[str, str]) -> dict[str, str]:
         """The same after a 401, equal to what was rejected where nothing newer is known; raises ``SecretError``."""
         return {name: await source.refresh(rejected[name]) for name, (_, source) in self._values.items()}
+
+    async def widen(self, challenge: str) -> None:
+        """After a 403 with this ``WWW-Authenticate``; raises ``SecretError`` where it is the caller who agreed to too little."""
+        found = read_challenge(challenge) if self._own is not None else None
+        if self._own is not None and found is not None and found.wants_more:
+            await self._own.widen(found.scopes)
 
     def headers(self, resolved: dict[str, str]) -> dict[str, str]:
         """The headers that carry resolved values; raises ``SecretError``."""

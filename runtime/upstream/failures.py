@@ -33,7 +33,15 @@ class SecretUnavailable(Unavailable):
 
 
 class SignInWanted(SecretUnavailable):
-    """The caller has not signed in to the server, or not any more."""
+    """The caller has not signed in to the server, or not any more, or not for ``scopes``."""
+
+    def __init__(self, reason: str, scopes: tuple[str, ...] = (), *, sent: bool = False) -> None:
+        super().__init__(reason, sent=sent)
+        self.scopes = scopes
+
+    def again(self) -> SignInWanted:
+        """See ``Unavailable``."""
+        return SignInWanted(self.reason, self.scopes, sent=self.sent)
 
 
 class ProtocolMismatch(Unavailable):
@@ -48,4 +56,6 @@ class SessionLost(Unavailable):
 
 def secret_failure(error: SecretError) -> SecretUnavailable:
     """The failure of a request that could not be sent for want of a credential."""
-    return SignInWanted(str(error)) if isinstance(error, SignInRequiredError) else SecretUnavailable(str(error))
+    if isinstance(error, SignInRequiredError):
+        return SignInWanted(str(error), error.scopes)
+    return SecretUnavailable(str(error))

@@ -17,9 +17,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from meshplan.runtime.identity import authority
 from meshplan.runtime.identity.fetch import SECONDS, FetchError, check_url, http_client, read_json, why
+from meshplan.runtime.identity.resource import check_resource
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream.egress import Egress
-from meshplan.runtime.upstream.oauth import MIN_AGE, AccessToken, Client, RefusedGrantError
+from meshplan.runtime.upstream.oauth import MIN_AGE, AccessToken, Client, Method, RefusedGrantError
 from meshplan.runtime.upstream.port import Behalf
 from meshplan.schemas.plan import ExchangeAuth, OAuthAuth
 
@@ -56,7 +57,7 @@ async def request_token(
             place = await _place(http, client)
             if client.resource is not None and not sent.keys() & {"resource", "audience"}:
                 sent["resource"] = place.resource
-            if secret is not None and not place.posts_secret:
+            if secret is not None and place.method == "client_secret_basic":
                 headers["authorization"] = _basic(client.client_id or "", secret)
             else:
                 sent |= {} if client.client_id is None else {"client_id": client.client_id}
@@ -73,16 +74,19 @@ async def request_token(
 class _Place:
     url: str
     resource: str = ""
-    posts_secret: bool = False
+    method: Method = "client_secret_basic"
 
 
 async def _place(http: httpx2.AsyncClient, client: Client) -> _Place:
     """Where a token is asked for, and for what; raises ``FetchError``."""
     if client.issuer is None:
         return _Place(client.token_url or "")
-    resource = client.resource and await authority.check_resource(http, client.resource, client.issuer)
+    name = ""
+    if client.resource is not None:
+        name = (await check_resource(http, client.resource, client.issuer, client.egress, client.told)).name
     found = await authority.find(http, client.issuer, client.egress)
-    return _Place(found.token_endpoint, resource or "", found.posts_secret)
+    by_metadata = "client_secret_post" if found.posts_secret else "client_secret_basic"
+    return _Place(found.token_endpoint, name, client.method or by_metadata)
 
 
 async def _post(http: httpx2.AsyncClient, url: str, form: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -101,6 +101,8 @@ class Wire(httpx2.AsyncBaseTransport):
         request.headers.update(self._credentials.headers(resolved))
         response = await self._pool.handle_async_request(request)
         if response.status_code != 401:
+            if response.status_code == 403:
+                await self._widen(response)
             return response
         renewed = await self._credentials.refresh(resolved)
         if renewed == resolved:
@@ -108,6 +110,13 @@ class Wire(httpx2.AsyncBaseTransport):
         await response.aclose()
         request.headers.update(self._credentials.headers(renewed))
         return await self._pool.handle_async_request(request)
+
+    async def _widen(self, response: httpx2.Response) -> None:
+        try:
+            await self._credentials.widen(response.headers.get("www-authenticate", ""))
+        except SecretError:
+            await response.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Nothing: the pool belongs to all upstreams."""

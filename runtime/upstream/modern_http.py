@@ -194,6 +194,8 @@ class ModernSession:
         except SecretError as error:
             raise secret_failure(error) from None
         try:
+            if reply.status == 403:
+                await self._widen(reply)
             answer = await self._answer(reply, number, request)
         except BaseException:
             if not reply.done:
@@ -224,6 +226,13 @@ class ModernSession:
 
     async def _renew(self, rejected: dict[str, str]) -> dict[str, str]:
         return {} if self._credentials is None else await self._credentials.refresh(rejected)
+
+    async def _widen(self, reply: Reply) -> None:
+        try:
+            if self._credentials is not None:
+                await self._credentials.widen(reply.challenge.decode("latin-1"))
+        except SecretError as error:
+            raise secret_failure(error) from None
 
     def _authorised(self, resolved: dict[str, str]) -> bytes:
         """The header lines of our credentials; those of the last values are kept."""

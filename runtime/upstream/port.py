@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from meshplan.schemas.plan import Server
@@ -49,6 +49,14 @@ class Source(Protocol):
         ...
 
 
+class OwnTokens(Source, Protocol):
+    """The tokens of a caller who signed in to a server."""
+
+    async def widen(self, scopes: tuple[str, ...]) -> NoReturn:
+        """After the server said that a token does not go as far as these scopes; always raises ``SecretError``."""
+        ...
+
+
 @dataclass(slots=True)
 class Behalf:
     """The caller whom a request is for: (issuer, sub), and its own verified token, if it came with one.
@@ -59,7 +67,7 @@ class Behalf:
 
     owner: tuple[str, str]
     token: str | None = field(default=None, repr=False)
-    signed_in: Source | None = field(default=None, repr=False, compare=False)
+    signed_in: OwnTokens | None = field(default=None, repr=False, compare=False)
 
 
 class Sends(Protocol):

@@ -38,11 +38,12 @@ _BROKEN = "the connection broke before the answer"
 class Reply:
     """One response as it arrives; ``wait`` returns whenever there is something new."""
 
-    __slots__ = ("_paused", "_waiter", "body", "done", "events", "failure", "kind", "late", "status")
+    __slots__ = ("_paused", "_waiter", "body", "challenge", "done", "events", "failure", "kind", "late", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.kind = b""
+        self.challenge = b""
         self.body = b""
         self.events: deque[bytes] = deque()
         self.done = False
@@ -163,6 +164,8 @@ class Connection(asyncio.Protocol):
             self._length = True
         elif lower == b"transfer-encoding":
             self._chunked = True
+        elif lower == b"www-authenticate" and self._reply is not None:
+            self._reply.challenge = value
 
     def on_headers_complete(self) -> None:
         """The head is there."""

@@ -91,5 +91,14 @@ KEYS: dict[str, tuple[Any, ...]] = {
     ),
     "AuthorizationCode.client_id": ("The mesh's name at the authorization server.", "mesh"),
     "AuthorizationCode.client_secret": ("What proves it, where it is not a public client.", _TOKEN),
-    "AuthorizationCode.scopes": ("Scopes to ask for.", ["read"]),
+    "AuthorizationCode.registration": (
+        "How the mesh becomes a client there by itself: a document at its own URL, a request (RFC 7591), or what is taken.",
+        "either",
+        "metadata",
+        "dynamic",
+    ),
+    "AuthorizationCode.scopes": (
+        "Scopes to ask for, and no others; without any, those that the server names.",
+        ["read"],
+    ),
 }
