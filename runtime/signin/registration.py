@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
@@ -109,7 +109,8 @@ async def _register(http: httpx2.AsyncClient, found: Authority, card: Card) -> R
     if found.registration_endpoint is None:
         raise FetchError("it lets no client register itself (no `registration_endpoint`)")
     # Without a word, RFC 8414 2 says `client_secret_basic`.
-    method = next((one for one in _METHODS if one in (found.methods or _METHODS)), None)
+    supported: Collection[str] = found.methods or _METHODS
+    method = next((one for one in _METHODS if one in supported), None)
     if method is None:
         raise FetchError("it takes no way for a client to prove itself that we know")
     content, headers = msgspec.json.encode(card.metadata(method)), {"content-type": "application/json"}

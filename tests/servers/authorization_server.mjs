@@ -13,15 +13,17 @@ const client = (client_id, ...grant_types) => ({
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const resource = (audience) => ({
-  audience, scope: 'mcp notes', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
+  audience, scope: 'mcp notes more', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
 });
 const provider = new Provider(issuer, {
+  // The document of a mesh that has a proxy with TLS before it, without the proxy, and without the guard against loopback.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(String(url).replace('https://mesh.example', mesh), options),
   clients: [client('robot', 'client_credentials'), client('mesh: one', 'client_credentials', EXCHANGE), {
     client_id: 'mesh', token_endpoint_auth_method: 'none', response_types: ['code'],
     grant_types: ['authorization_code', 'refresh_token'],
     redirect_uris: [`${mesh}/connect/callback/notes`, `${mesh}/connect/login/idp`],
   }],
-  scopes: ['mcp', 'notes'],
+  scopes: ['mcp', 'notes', 'more', 'offline_access'],
   // Who logs in is who they say; each code and each refresh token is good once.
   findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -31,6 +33,8 @@ const provider = new Provider(issuer, {
   features: {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
+    registration: { enabled: true },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_ctx, name) => resource(name),

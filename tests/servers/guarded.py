@@ -7,11 +7,15 @@ import jwt
 
 
 class Guarded:
-    """Knows its issuer by PyJWT's own client, and what tokens it has seen; ``metadata`` is what it says of itself."""
+    """Knows its issuer by PyJWT's own client, and what tokens it has seen; ``metadata`` is what it says of itself.
+
+    ``challenge`` is what it says to those who come without a token, ``wants`` a scope without which nobody calls its tool.
+    """
 
     def __init__(self, issuer):
         self.keys, self.issuer, self.url = jwt.PyJWKClient(f"{issuer}/jwks"), issuer, ""
         self.seen, self.bodies, self.refuse = [], [], 0
+        self.challenge, self.wants, self.place = None, None, "/.well-known/oauth-protected-resource"
         self.tools = [{"name": "get", "inputSchema": {"type": "object"}}]
         self.metadata = {"authorization_servers": [issuer]}
 
@@ -24,13 +28,16 @@ class Guarded:
             if not part.get("more_body"):
                 break
         if scope["method"] == "GET":
-            known = self.metadata is not None and scope["path"].startswith("/.well-known/oauth-protected-resource")
+            known = self.metadata is not None and scope["path"].startswith(self.place)
             return await self.answer(send, 200 if known else 404, {"resource": self.url, **(self.metadata or {})})
         claims = await anyio.to_thread.run_sync(self.check, text)
         message = json.loads(body)
         if claims is None or (self.refuse and message["method"] == "tools/call"):
             self.refuse = max(0, self.refuse - 1)
-            return await self.answer(send, 401, {})
+            return await self.answer(send, 401, {}, self.challenge)
+        if self.wants and message["method"] == "tools/call" and self.wants not in claims["scope"].split():
+            said = f'Bearer error="insufficient_scope", scope="{self.wants}"'
+            return await self.answer(send, 403, {}, said)
         self.seen.append((text, claims))
         self.bodies.append(message)
         result = {"resultType": "complete", "content": [{"type": "text", "text": json.dumps(claims)}]}
@@ -50,7 +57,8 @@ class Guarded:
         except jwt.PyJWTError:
             return None
 
-    async def answer(self, send, status, body):
+    async def answer(self, send, status, body, challenge=None):
         headers = [(b"content-type", b"application/json")]
+        headers += [(b"www-authenticate", challenge.encode())] if challenge else []
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})

@@ -3,7 +3,7 @@
 import re
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -16,7 +16,6 @@ from meshplan.runtime.active import Active
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.signin.sign_ins import SignIns
-from meshplan.runtime.upstream.oauth import AccessToken
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.plan import Claim, FromEnv, HttpTransport, JwtIssuer, Login, PerUserAuth
 
@@ -46,6 +45,7 @@ class Browser:
                 action = unescape(re.search(r'action="([^"]+)"', answer.text)[1])
                 answer = await self.client.post(urljoin(str(answer.url), action), data=form)
             else:
+                assert until is None, answer.text
                 return answer
         raise AssertionError("too many redirects")
 
@@ -134,8 +134,7 @@ class Ground:
         """Let Ann's token have ended; ``more`` is changed, too."""
         vault = self.sign_ins.vault()
         found = await vault.read(self.holder())
-        changed = {"value": found.value, "until": 0.0, "refresh": found.refresh} | more
-        await vault.write(self.holder(), AccessToken(**changed))
+        await vault.write(self.holder(), replace(found, **{"until": 0.0} | more))
 
     @property
     def reasons(self):
