@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
@@ -108,11 +108,7 @@ async def forget(vault: Vault, place: Place, client_id: str) -> None:
 async def _register(http: httpx2.AsyncClient, found: Authority, card: Card) -> Registered:
     if found.registration_endpoint is None:
         raise FetchError("it lets no client register itself (no `registration_endpoint`)")
-    # Without a word, RFC 8414 2 says `client_secret_basic`.
-    supported: Collection[str] = found.methods or _METHODS
-    method = next((one for one in _METHODS if one in supported), None)
-    if method is None:
-        raise FetchError("it takes no way for a client to prove itself that we know")
+    method = _method(found.methods)
     content, headers = msgspec.json.encode(card.metadata(method)), {"content-type": "application/json"}
     try:
         with anyio.fail_after(SECONDS):
@@ -126,6 +122,14 @@ async def _register(http: httpx2.AsyncClient, found: Authority, card: Card) -> R
     except FetchError as error:
         raise FetchError(f"it refused our registration ({error})") from None
     return _believed(answer, method, card.redirect)
+
+
+def _method(supported: frozenset[str]) -> Method:
+    """The way of our choice; without a word, RFC 8414 2 says `client_secret_basic`."""
+    for method in _METHODS:
+        if not supported or method in supported:
+            return method
+    raise FetchError("it takes no way for a client to prove itself that we know")
 
 
 def _believed(answer: dict[str, Any], wanted: Method, redirect: str) -> Registered:
