@@ -1,7 +1,9 @@
 """Callers sign in to a server once, each for itself; what they were given is kept sealed, renewed, and asked for anew."""
 
 import json
+import socket
 import stat
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -221,8 +223,10 @@ async def test_an_authorization_server_that_cannot_be_asked_is_no_reason_to_ask_
 async def test_a_token_is_good_for_the_very_server_that_it_was_asked_for(provider, tmp_path):
     async with signing(provider, tmp_path) as ground:
         await ground.sign_in()
+    taken = socket.create_server(("127.0.0.1", urlsplit(ground.guarded.url).port))
     async with signing(provider, tmp_path) as moved:
         assert (await moved.call())["result"]["resultType"] == "input_required"
+    taken.close()
 
 
 async def test_a_server_that_takes_other_tokens_sends_nobody_anywhere(ground):
