@@ -68,6 +68,10 @@ bench-sandbox: .venv/test
 bench-ledger: .venv/test
 	$(BIN)/python bench/ledger.py
 
+.PHONY: bench-counts
+bench-counts: .venv/test
+	$(BIN)/python bench/counts.py
+
 .PHONY: bench-budgets
 bench-budgets: .venv/test
 	$(BIN)/python bench/budgets.py

@@ -11,6 +11,7 @@ from typing import Protocol
 import anyio
 
 from meshplan.runtime.correspondents import Correspondents
+from meshplan.runtime.headcount import UNBOUNDED, Alone, Headcount
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.snapshot import Snapshot, View, changed_lists
 from meshplan.runtime.upstream.port import Health, Upstream
@@ -106,9 +107,9 @@ class Watcher:
 class Active:
     """Holder of the newest snapshot; before the first one everything is denied."""
 
-    def __init__(self, clock: Clock = utc_now) -> None:
+    def __init__(self, clock: Clock = utc_now, streams: Headcount | None = None) -> None:
         self.snapshot: Snapshot | None = None
-        self.clock = clock
+        self.clock, self._streams = clock, streams or Alone()
         self.correspondents = Correspondents()
         self._watchers: set[Watcher] = set()
         self._swapped = anyio.Event()
@@ -165,16 +166,18 @@ class Active:
         left = inf if caller.ends is None else caller.ends - self.now.timestamp()
         watcher = Watcher(endpoint, caller, left)
         self._watchers.add(watcher)
+        self._streams.enter(caller.owner, UNBOUNDED)
         if self._closed:
             watcher.end()
         try:
             yield watcher
         finally:
             self._watchers.discard(watcher)
+            self._streams.leave(caller.owner)
 
     def watching(self, owner: tuple[str, str]) -> int:
-        """How many streams a principal has open."""
-        return sum(watcher.caller.owner == owner for watcher in self._watchers)
+        """How many streams a principal has open in the whole runtime."""
+        return self._streams.total(owner)
 
     def close(self) -> None:
         """End every stream; later ones end at once."""

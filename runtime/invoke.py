@@ -55,11 +55,12 @@ class Invoker:
         telemetry: Telemetry | None = None,
         cashier: Cashier | None = None,
         sign_ins: SignIns | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         sealer = sealer or Sealer()
         self._active, self._upstreams = active, upstreams
         self._journal, self._resolver = Journal(active, record, ledger, telemetry), Resolver(active, drift)
-        self._tasks, self._crowd = Tasks(sealer), Crowd()
+        self._tasks, self._crowd = Tasks(sealer), crowd or Crowd()
         rounds = Rounds(self._resolver.again, sealer, lot, used=used)
         cashier = cashier or Cashier(Embedded())
         self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd, cashier, sign_ins)

@@ -11,19 +11,22 @@ import anyio
 import anyio.abc
 
 from meshplan.runtime.errors import INTERNAL_ERROR, OVERLOADED, RpcError
+from meshplan.runtime.headcount import UNBOUNDED, Alone, Headcount
 from meshplan.runtime.record import new_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.upstream.port import OnAsk, OnNotify, UpstreamFailure, UpstreamRefusal
 
 MAX_PARKED: Final = 1000
 MAX_PARKED_PER_PRINCIPAL: Final = 16
-"""One more, and the oldest is given up: clients that never come back must not keep others of the principal waiting."""
+"""In the whole runtime. One more, and the oldest is given up: clients that never come back must not keep others of the principal waiting."""
 MAX_QUESTIONS: Final = 16
 """Open questions of one call."""
 MAX_AGE: Final = 300.0
 """Seconds that a client (and its user) has to answer."""
 TOGETHER: Final = 0.02
 """Seconds within which one question follows another that a server asks at once."""
+
+_EVERYBODY: Final = ("",)
 
 Send = Callable[[OnAsk, OnNotify], Awaitable[dict[str, Any]]]
 """Sends the request upstream, with somebody to ask and somebody to tell; raises ``UpstreamFailure``."""
@@ -171,9 +174,10 @@ class Waiting(Protocol):
 class Lot:
     """All calls that may be asked about; made by ``open_lot``. It is bounded, and nothing in it survives a restart."""
 
-    def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: anyio.abc.TaskGroup, counts: Headcount) -> None:
+        self._tasks, self._counts = tasks, counts
         self._calls: dict[str, Conversation] = {}
+        self._parked: dict[str, Conversation] = {}
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -197,18 +201,43 @@ class Lot:
         call = self._calls.get(number)
         if call is None or call.owner != owner or not call.round or call.round != found_round:
             raise ParkedError
+        self._unpark(call)
         call.answer(responses)
         return self._admit(call, await call.attend(on_notify))
 
     def _admit(self, call: Conversation, turn: dict[str, Any] | Questions) -> dict[str, Any] | Questions:
         if isinstance(turn, Questions):
-            parked = [found for found in self._calls.values() if found.round]
-            own = sorted((found for found in parked if found.owner == call.owner), key=_parked_until)
-            if len(own) > MAX_PARKED_PER_PRINCIPAL or len(parked) > MAX_PARKED:
-                own[0].drop()
-                if own[0] is call:
-                    raise RpcError(OVERLOADED, "too many calls wait for their callers", {"reason": "overloaded"})
+            self._parked[call.id] = call
+            for who in (call.owner, _EVERYBODY):
+                self._counts.enter(who, UNBOUNDED)
+            if self._counts.total(call.owner) > MAX_PARKED_PER_PRINCIPAL or self._counts.total(_EVERYBODY) > MAX_PARKED:
+                self._make_room(call)
         return turn
+
+    def _make_room(self, call: Conversation) -> None:
+        oldest = min(self._of(call.owner), key=_parked_until)
+        if oldest is call and self._counts.make_room(call.owner):
+            return
+        self._drop(oldest)
+        if oldest is call:
+            raise RpcError(OVERLOADED, "too many calls wait for their callers", {"reason": "overloaded"})
+
+    def give_up(self, owner: tuple[str, str]) -> None:
+        """Give up the oldest parked call that a principal has here."""
+        if parked := self._of(owner):
+            self._drop(min(parked, key=_parked_until))
+
+    def _of(self, owner: tuple[str, str]) -> list[Conversation]:
+        return [call for call in self._parked.values() if call.owner == owner]
+
+    def _drop(self, call: Conversation) -> None:
+        self._unpark(call)
+        call.drop()
+
+    def _unpark(self, call: Conversation) -> None:
+        if self._parked.pop(call.id, None) is not None:
+            for who in (call.owner, _EVERYBODY):
+                self._counts.leave(who)
 
     async def _carry(self, call: Conversation, send: Send) -> None:
         try:
@@ -216,6 +245,7 @@ class Lot:
             await call.kept()
         finally:
             self._calls.pop(call.id, None)
+            self._unpark(call)
 
 
 def _parked_until(call: Conversation) -> float:
@@ -223,8 +253,8 @@ def _parked_until(call: Conversation) -> float:
 
 
 @asynccontextmanager
-async def open_lot() -> AsyncGenerator[Lot]:
+async def open_lot(counts: Headcount | None = None) -> AsyncGenerator[Lot]:
     """A lot; on exit, every call in it is ended."""
     async with anyio.create_task_group() as tasks:
-        yield Lot(tasks)
+        yield Lot(tasks, counts or Alone())
         tasks.cancel_scope.cancel()

@@ -55,10 +55,10 @@ class Desk:
         """How deep the JSON of a request may be nested."""
         return self.active.snapshot.plan.runtime.limits.json_depth if self.active.snapshot else 1
 
-    def check_streams(self, owner: tuple[str, str]) -> None:
-        """Refuse one more stream (GET or listen) of a principal that has as many as it may; raises ``RpcError``."""
+    def check_streams(self, owner: tuple[str, str], *, more: int = 0) -> None:
+        """Refuse a stream (GET or listen) of a principal that has, with ``more`` to come, too many; raises ``RpcError``."""
         limit = self.active.snapshot.plan.runtime.limits.idle_streams if self.active.snapshot else 0
-        if self.active.watching(owner) >= limit:
+        if self.active.watching(owner) + more > limit:
             data = {"reason": "overloaded", "limit": limit}
             raise RpcError(OVERLOADED, f"more than {limit} streams at once", data)
 

@@ -242,7 +242,7 @@ async def get(visit: Visit) -> None:
     """Open the session's own stream, one at a time, or go on with any of its streams where the client lost it."""
     visit = replace(visit, method="GET")
     try:
-        visit.desk.check_streams(visit.caller.owner)
+        visit.desk.check_streams(visit.caller.owner, more=1)
     except RpcError as error:
         await visit.refuse(429, error)
         return

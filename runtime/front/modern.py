@@ -100,10 +100,10 @@ async def _listened(desk: Desk, endpoint: str, caller: Caller, request: Request,
     if wanted is None:
         raise invalid("the notifications to listen for are missing")
     desk.index(endpoint)
-    desk.check_streams(caller.owner)
     honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
     with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:
+        desk.check_streams(caller.owner)
         uris = [uri for uri in items(wanted.get("resourceSubscriptions")) if isinstance(uri, str)]
         done = await _subscribe(desk, endpoint, caller, held, uris)
         honoured |= {"resourceSubscriptions": done} if done else {}

@@ -10,14 +10,16 @@ from typing import Protocol
 from meshplan.runtime.errors import OVERLOADED, RpcError
 from meshplan.runtime.front.asgi import Receive, Send
 from meshplan.runtime.front.session import Session
+from meshplan.runtime.headcount import UNBOUNDED, Alone, Headcount
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import new_id
 
 IDLE = 1800.0
 """Seconds after which a session that nobody uses is gone."""
 MAX_SESSIONS = 10_000
+"""In one process."""
 MAX_PER_PRINCIPAL = 1_000
-"""A principal that opens more loses its oldest idle one, never somebody else's."""
+"""In the whole runtime. A principal that opens more loses its oldest idle one, never somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ class Sessions:
         *,
         worker: str | None = None,
         locator: Locator | None = None,
+        counts: Headcount | None = None,
     ) -> None:
         self.now, self.worker, self.locator = now, worker or new_id(), locator
         self.on_end: Callable[[Session], None] | None = None
         self._sessions: dict[str, Session] = {}
+        self._counts = counts or Alone()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -67,13 +71,20 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Keep a new session, which has its id; raises ``RpcError`` when there is no room."""
         self._expire()
-        own = [found for found in self._sessions.values() if found.owner == session.owner]
-        if len(own) >= MAX_PER_PRINCIPAL or len(self._sessions) >= MAX_SESSIONS:
-            idle = [found for found in own if not found.busy]
-            if not idle:
+        owner, full = session.owner, len(self._sessions) >= MAX_SESSIONS
+        if full or self._counts.total(owner) >= MAX_PER_PRINCIPAL:
+            roomy = self.let_go(owner) or (not full and self._counts.make_room(owner))
+            if not roomy:
                 raise RpcError(OVERLOADED, "too many sessions", {"reason": "overloaded"})
-            self.remove(min(idle, key=lambda found: found.last_seen))
+        self._counts.enter(owner, UNBOUNDED)
         self._sessions[session.id] = session
+
+    def let_go(self, owner: tuple[str, str]) -> bool:
+        """End a principal's oldest idle session; False where it has none here."""
+        idle = [found for found in self._sessions.values() if found.owner == owner and not found.busy]
+        if idle:
+            self.remove(min(idle, key=lambda found: found.last_seen))
+        return bool(idle)
 
     def find(self, session_id: str, owner: tuple[str, str], endpoint: str) -> Session | None:
         """The session, if it is this principal's at this endpoint; to anybody else it does not exist."""
@@ -85,7 +96,8 @@ class Sessions:
 
     def remove(self, session: Session) -> None:
         """End a session and whatever runs in it."""
-        self._sessions.pop(session.id, None)
+        if self._sessions.pop(session.id, None) is not None:
+            self._counts.leave(session.owner)
         session.end()
         if self.on_end is not None:
             self.on_end(session)

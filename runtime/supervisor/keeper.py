@@ -94,6 +94,8 @@ class Keeper:
             self.till.hear(name, arguments)
         elif name == "due":
             self._drift.due(arguments)
+        elif name == "room":
+            self.members.tell(name, arguments)
         elif name == "forget":
             issuer, subject = arguments[0]
             self._upstreams.forget((issuer, subject), arguments[1])
@@ -212,7 +214,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
     def on_completed(whose: Whose, elicitation: str) -> None:
         tell("completed", [whose, elicitation])
 
-    root, issuers = setup.source.root, Issuers()
+    root, issuers, standing = setup.source.root, Issuers(), partial(setup.standings.of, setup.workers)
     counters = Counting(root)
     book = Book(root, active, say, on_spent=counters.seed)
     async with (
@@ -225,6 +227,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             on_connected=drift.due,
             on_completed=on_completed,
             on_session_ended=None if tracer is None else tracer.upstream_session_ended,
+            standing=standing,
         ) as upstreams,
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,

@@ -11,6 +11,8 @@ from meshplan.runtime.front.guard import Binding
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.supervisor.board import Board
+from meshplan.runtime.supervisor.standings import Standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Setup:
     """``folder`` is private to this user; ``snapshot`` is the plan as it was at the start, shared by copy-on-write.
 
     ``own_key`` seals what only this runtime reads. ``lifeline`` is the reading end of a pipe whose other end only the
-    supervisor has: it closes when that ends.
+    supervisor has: it closes when that ends. ``board`` and ``standings`` are memory that all processes share.
     """
 
     source: Source
@@ -31,6 +33,8 @@ class Setup:
     lifeline: int
     snapshot: Snapshot | None
     admin: AdminPort
+    board: Board
+    standings: Standings
 
     @property
     def keeper(self) -> Path:

@@ -35,8 +35,10 @@ from meshplan.runtime.listen import INTERRUPTED, OK, USAGE, StartError, listen_o
 from meshplan.runtime.record import Lines, new_id
 from meshplan.runtime.seal import OWN_KEY
 from meshplan.runtime.snapshot import Snapshot
+from meshplan.runtime.supervisor.board import Board
 from meshplan.runtime.supervisor.keeper import DRAIN, keep
 from meshplan.runtime.supervisor.setup import Setup
+from meshplan.runtime.supervisor.standings import Standings
 from meshplan.runtime.supervisor.worker import INTERNAL, work
 from meshplan.schemas.bundle import PlanRefusedError
 
@@ -55,8 +57,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Seat:
-    """One place for a worker: its share of the port, which stays open while nobody sits there."""
+    """One place for a worker: its column of what is counted, and its share of the port, open while nobody sits there."""
 
+    column: int
     listener: socket.socket
     name: str = ""
     pid: int = 0
@@ -97,12 +100,26 @@ def supervise(
         folder.rmdir()
         raise StartError(USAGE, f"`{folder.parent}` is too long a path for sockets in it; set TMPDIR to a shorter one")
     binding = Binding(wanted.host, listeners[0].getsockname()[1])
-    setup = Setup(source, binding, secret, local, workers, folder, os.urandom(OWN_KEY), lifeline, snapshot, admin)
+    board, standings = Board(workers), Standings(folder / "standings")
+    setup = Setup(
+        source,
+        binding,
+        secret,
+        local,
+        workers,
+        folder,
+        os.urandom(OWN_KEY),
+        lifeline,
+        snapshot,
+        admin,
+        board,
+        standings,
+    )
     gc.collect()
     gc.freeze()
     try:
         with _caught() as signals:
-            return _Supervisor(setup, held, [_Seat(listener) for listener in listeners], signals).run()
+            return _Supervisor(setup, held, [_Seat(*one) for one in enumerate(listeners)], signals).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -195,7 +212,7 @@ class _Supervisor:
 
     def _start(self, seat: _Seat) -> None:
         seat.name, seat.began = new_id(), time.monotonic()
-        seat.pid = self._fork(partial(work, self._setup, seat.name, seat.listener), seat.listener, ())
+        seat.pid = self._fork(partial(work, self._setup, seat.name, seat.column, seat.listener), seat.listener, ())
         self._say("worker", {"worker": seat.name, "pid": seat.pid})
 
     def _fork(self, work: Callable[[], Awaitable[int]], own: socket.socket | None, foreign: tuple[int, ...]) -> int:
@@ -243,6 +260,8 @@ class _Supervisor:
 
     def _bury(self, seat: _Seat, status: int) -> None:
         self._setup.worker(seat.name).unlink(missing_ok=True)
+        self._setup.board.clear(seat.column)
+        self._setup.standings.clear(seat.column)
         pid, seat.pid, now = seat.pid, 0, time.monotonic()
         if self._code is not None:
             return

@@ -38,6 +38,7 @@ from meshplan.runtime.supervisor.keeper import follow_supervisor
 from meshplan.runtime.supervisor.pages import Pages
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
+from meshplan.runtime.supervisor.shares import Shares
 from meshplan.runtime.supervisor.wire import connected, listen_at
 from meshplan.runtime.telemetry.gathered import EVERY
 from meshplan.runtime.telemetry.otlp import open_tracer
@@ -52,9 +53,12 @@ INTERNAL = 70
 class Duty:
     """Does what the keeper says: load a plan, serve it, and hear what was seen of servers."""
 
-    def __init__(self, active: Active, upstreams: WorkerUpstreams, drift: DriftWatch, book: Book) -> None:
+    def __init__(
+        self, active: Active, upstreams: WorkerUpstreams, drift: DriftWatch, book: Book, shares: Shares
+    ) -> None:
         self._active, self._upstreams, self._drift, self._book = active, upstreams, drift, book
         self._loaded: Snapshot | None = None
+        self._shares = shares
 
     async def answer(self, name: str, arguments: Any, _incoming: Incoming) -> None:
         """See ``peer.Handle``."""
@@ -81,6 +85,8 @@ class Duty:
             self._active.correspondents.completed((issuer, subject, endpoint, session), arguments[1])
         elif name == "seen":
             self.see(arguments[0], arguments[1])
+        elif name == "room":
+            self._shares.make_room(arguments[0], tuple(arguments[1]))
 
     def see(self, server: str, seen: dict[str, Any]) -> None:
         """Take what was seen of a server, where it is the one that the plan has."""
@@ -132,7 +138,7 @@ class KeeperUsed:
             return False
 
 
-async def work(setup: Setup, name: str, listener: socket.socket) -> int:
+async def work(setup: Setup, name: str, column: int, listener: socket.socket) -> int:
     """Be a worker until told to stop, or until the supervisor or its keeper has gone."""
     code = INTERNAL
     setup.admin.close()
@@ -142,7 +148,7 @@ async def work(setup: Setup, name: str, listener: socket.socket) -> int:
         async with say_to(sys.stderr) as say, anyio.create_task_group() as watching:
             watching.start_soon(follow_supervisor, setup.lifeline)
             watching.start_soon(_follow, keeper)
-            code = await _serve(setup, name, listener, keeper, say)
+            code = await _serve(setup, name, Shares(setup, column, keeper), listener, keeper, say)
             watching.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
     return code
@@ -153,8 +159,8 @@ async def _follow(keeper: Peer) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer, say: Say) -> int:
-    active, root, code = Active(), setup.source.root, INTERNAL
+async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socket, keeper: Peer, say: Say) -> int:
+    active, root, code = Active(streams=shares.streams), setup.source.root, INTERNAL
     drift, issuers = DriftWatch(active, say), Issuers()
 
     def on_list_changed(server: str, method: str) -> None:
@@ -176,8 +182,9 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             sign_ins=sign_ins,
             on_completed=active.correspondents.completed,
             on_session_ended=None if tracer is None else tracer.upstream_session_ended,
+            standing=shares.standing,
         ) as own,
-        open_lot() as lot,
+        open_lot(shares.parked) as lot,
         open_sandboxes(say),
         keep_fresh(issuers, active),
         anyio.create_task_group() as tasks,
@@ -186,7 +193,7 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
         pages = Pages(keeper, say)
         book = Book(root, active, say, lambda _path, _say: pages)
         tasks.start_soon(pages.run)
-        duty = Duty(active, upstreams, drift, book)
+        duty = Duty(active, upstreams, drift, book, shares)
         keeper.handle, keeper.hear = duty.answer, duty.hear
         if setup.snapshot is not None:
             await duty.serve(setup.snapshot)
@@ -204,11 +211,13 @@ async def _serve(setup: Setup, name: str, listener: socket.socket, keeper: Peer,
             telemetry=telemetry,
             cashier=Cashier(KeeperCounters(keeper), say),
             sign_ins=sign_ins,
+            crowd=shares.crowd(),
         )
         desk = Desk(active, invoker, tokens=Tokens(fellows.sealer))
         tasks.start_soon(desk.background.run)
         tasks.start_soon(sign_ins.awaited.run)
-        sessions = Sessions(worker=name, locator=fellows)
+        sessions = Sessions(worker=name, locator=fellows, counts=shares.sessions)
+        shares.give_up |= {"sessions": sessions.let_go, "parked": lot.give_up}
         telemetry.gauges["sessions"] = lambda: len(sessions)
         tasks.start_soon(_report, telemetry, keeper)
         status = KeeperStatus(keeper, active)

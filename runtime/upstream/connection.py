@@ -17,6 +17,7 @@ import anyio.abc
 import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.upstream.breaker import OwnStanding, Standing
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
 from meshplan.runtime.upstream.links import Links, OnCompleted
@@ -71,6 +72,14 @@ class _Attempt:
 OnSessionEnded = Callable[[Transport, str, float, str | None], None]
 """Gets where a session was, its protocol version, how many seconds it lasted, and the kind of error that ended it."""
 
+StandingOf = Callable[[str, Transport], Standing]
+"""What is known of a server (its name, and the address of one of its replicas)."""
+
+
+def own_standing(_server: str, _transport: Transport) -> Standing:
+    """What only this process knows."""
+    return OwnStanding()
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -85,6 +94,7 @@ class Surroundings:
     sign_ins: SignIns | None = None
     on_completed: OnCompleted | None = None
     on_session_ended: OnSessionEnded | None = None
+    standing: StandingOf = own_standing
 
 
 class UpstreamServer:

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +17,16 @@ import anyio.to_thread
 
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.upstream.api import ApiServer
+from meshplan.runtime.upstream.breaker import Standing
 from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
-from meshplan.runtime.upstream.connection import OnSessionEnded, Surroundings, UpstreamServer
+from meshplan.runtime.upstream.connection import (
+    OnSessionEnded,
+    StandingOf,
+    Surroundings,
+    UpstreamServer,
+    own_standing,
+)
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.links import OnCompleted
 from meshplan.runtime.upstream.port import Health, Upstream
@@ -61,13 +69,15 @@ class _Served:
         """Whether these connections are those that the server wants."""
         return self.server.transport == server.transport and isinstance(self.members[0], kind_of(server))
 
-    def under(self, server: Server) -> _Served:
-        """The same connections under the server's newest policy."""
+    def under(self, server: Server, standing: Callable[[Transport], Standing]) -> _Served:
+        """The same connections under the server's newest policy; ``standing`` is what is known of one address."""
         self.server = server
         if server.retry is None and server.breaker is None and len(self.members) == 1:
             self.resilient = None
         elif self.resilient is None:
-            self.resilient = Resilient(server, self.members)
+            self.resilient = Resilient(
+                server, self.members, standings=[standing(one) for one in addresses(server.transport)]
+            )
         else:
             self.resilient.adopt(server)
         return self
@@ -112,7 +122,7 @@ class UpstreamPool:
                 for member in members:
                     self._tasks.start_soon(member.run)
                 kept = _Served(server, members)
-            self._servers[name] = kept.under(server)
+            self._servers[name] = kept.under(server, partial(self._surroundings.standing, name))
         stay = {member for served in self._servers.values() for member in served.members}
         for left in (member for served in current.values() for member in served.members if member not in stay):
             self._leaving.add(left)
@@ -172,13 +182,15 @@ async def open_upstreams(
     sign_ins: SignIns | None = None,
     on_completed: OnCompleted | None = None,
     on_session_ended: OnSessionEnded | None = None,
+    standing: StandingOf = own_standing,
 ) -> AsyncGenerator[UpstreamPool, None]:
     """Start connecting to all servers, and yield at once; on exit, close their connections.
 
     ``root`` is the mesh's folder, for relative paths. ``on_list_changed`` gets the server's name and the method of a
     list-changed notification, ``on_connected`` the name of a server that was connected (again); they must not block.
     ``sign_ins`` has the tokens of callers who sign in to servers. ``on_completed`` hears which client's user is done with
-    a link that a server gave; ``on_session_ended`` hears of sessions.
+    a link that a server gave; ``on_session_ended`` hears of sessions. ``standing`` has what breakers know of
+    a server.
     """
     async with shared_surroundings(
         root,
@@ -187,6 +199,7 @@ async def open_upstreams(
         sign_ins=sign_ins,
         on_completed=on_completed,
         on_session_ended=on_session_ended,
+        standing=standing,
     ) as surroundings:
         tasks = anyio.create_task_group()
         await tasks.__aenter__()
@@ -209,6 +222,7 @@ async def shared_surroundings(
     sign_ins: SignIns | None = None,
     on_completed: OnCompleted | None = None,
     on_session_ended: OnSessionEnded | None = None,
+    standing: StandingOf = own_standing,
 ) -> AsyncGenerator[Surroundings, None]:
     """Secrets and one HTTP connection pool, made when the first server needs it."""
     made: list[httpx2.AsyncBaseTransport] = []
@@ -230,6 +244,7 @@ async def shared_surroundings(
             sign_ins,
             on_completed,
             on_session_ended,
+            standing,
         )
     finally:
         for pool in made:

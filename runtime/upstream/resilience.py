@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import anyio
 
-from meshplan.runtime.upstream.breaker import Breaker
+from meshplan.runtime.upstream.breaker import Breaker, OwnStanding, Standing
 from meshplan.runtime.upstream.failures import SecretUnavailable
 from meshplan.runtime.upstream.port import (
     Health,
@@ -82,9 +82,16 @@ class _Result(Generic[T]):
 class Resilient:
     """See ``port.Upstream``; ``server`` is the newest policy, and may be replaced while calls run."""
 
-    def __init__(self, server: Server, upstreams: Sequence[Upstream], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        upstreams: Sequence[Upstream],
+        clock: Clock | None = None,
+        standings: Sequence[Standing] | None = None,
+    ) -> None:
         self._clock = clock or Clock()
-        self._members = [_Member(upstream, Breaker(self._clock.now)) for upstream in upstreams]
+        known = standings or [OwnStanding() for _ in upstreams]
+        self._members = [_Member(one, Breaker(self._clock.now, of)) for one, of in zip(upstreams, known, strict=True)]
         self.adopt(server)
 
     def adopt(self, server: Server) -> None:
@@ -129,17 +136,17 @@ class Resilient:
         """The first answer of a member; the next one is tried only where that cannot run a call twice."""
         for member in self._in_order(tries.member):
             left = tries.deadline - self._clock.now()
-            if left <= 0 or member.breaker.left():
+            if left <= 0 or (probe := member.breaker.begin()) is None:
                 continue
-            found = await self._once(member, replace(request, timeout=left), send, tries)
+            found = await self._once(member, replace(request, timeout=left), send, tries, probe=probe)
             if found is not None or tries.maybe_run:
                 return found
         return None
 
     async def _once(
-        self, member: _Member, request: UpstreamRequest, send: _Send[T], tries: _Tries
+        self, member: _Member, request: UpstreamRequest, send: _Send[T], tries: _Tries, *, probe: bool
     ) -> _Result[T] | None:
-        probe, failed = member.breaker.begin(), None
+        failed = None
         tries.member, tries.tried = member, True
         if request.sends is not None:
             request.sends.sending(request, self._server, member.upstream, self._members.index(member))

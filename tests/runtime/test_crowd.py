@@ -48,7 +48,7 @@ async def test_no_more_run_than_may_and_whoever_waits_longest_is_next(limit, lea
             assert log == expected
         for event in release:
             event.set()
-    assert line.running == 0
+    assert line.turns.total(line.who) == line.waits.total(line.who) == 0
     assert line.enter(limit)
 
 
@@ -68,4 +68,4 @@ async def test_too_many_in_line_are_told_at_once_and_those_who_wait_too_long_aft
         with pytest.raises(RpcError, match="server `s` has 1 calls under way"):
             await line.wait(9)
     line.leave()
-    assert (line.running, line.enter(1)) == (0, True)
+    assert (line.turns.total(line.who), line.enter(1)) == (0, True)

@@ -110,7 +110,7 @@ async def test_a_worker_refuses_what_it_cannot_read_and_goes_on_with_what_it_has
     path = tmp_path / "plan"
     path.write_text(json.dumps({"format": 99}))
     active = Active()
-    duty = Duty(active, Upstreams(), None, None)
+    duty = Duty(active, Upstreams(), None, None, None)
     with pytest.raises(RefusalError) as refused:
         await duty.answer("load", {"file": str(path), "seq": 1}, None)
     assert refused.value.value["reason"]
