@@ -41,9 +41,9 @@ class Journal:
     def intend(self, snapshot: Snapshot, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
         """Before the request leaves; what to await until it may."""
         trace.server = target.server or None
-        if self._ledger is None or not self._ledger.keeps:
+        if self._ledger is None:
             return None
-        return self._ledger.intent(self._attempt(snapshot, call, trace, "unknown", 0.0), call, trace, target)
+        return self._ledger.intent(self._now(), snapshot.digest, call, trace, target)
 
     def ended(self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float) -> None:
         """How it ended, after so many seconds."""

@@ -18,6 +18,7 @@ from meshplan.runtime.telemetry.port import CallSpan
 from meshplan.runtime.uris import UriRefusedError, normalise, normalise_live
 from meshplan.schemas.capability import CapabilityKey, Kind
 from meshplan.schemas.decide import Verdict
+from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.surface import ArgumentRefusedError, upstream_arguments
 
 
@@ -29,7 +30,8 @@ class Trace:
     ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
     seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``sends`` is how often it left, retries included,
     and ``reached`` says whether the server may have it. ``result`` is
-    what the upstream answered, as it came. ``bill`` is what it owes, where that is anything.
+    what the upstream answered, as it came. ``bill`` is what it owes, where that is anything; ``said`` is what the ledger
+    has of it already.
     """
 
     capability: str | None = None
@@ -54,6 +56,7 @@ class Trace:
     sends: int = 1
     reached: bool = True
     bill: Bill | None = None
+    said: Entry | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""

@@ -220,10 +220,14 @@ class Counters(Frozen):
 
 
 class Ledger(Frozen):
-    """Where every attempt is recorded; ``arguments`` and ``results`` are the paths that are kept of them."""
+    """Where every attempt is recorded; ``arguments`` and ``results`` are the paths that are kept of them.
+
+    What a crash can lose of a ledger that is not strict began within ``window_ms``.
+    """
 
     path: str
     durability: Literal["default", "strict"]
+    window_ms: int = 100
     overflow: Literal["block", "refuse"]
     retention_ms: int | None
     arguments: tuple[str, ...]

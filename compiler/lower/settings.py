@@ -29,6 +29,7 @@ def lower_settings(runtime: Runtime, operators: Sequence[ResolvedOperator]) -> p
         else plan.Ledger(
             path=ledger.path,
             durability=ledger.durability,
+            window_ms=ledger.window,
             overflow=ledger.overflow,
             retention_ms=ledger.retention,
             arguments=tuple(sorted(set(ledger.arguments))),

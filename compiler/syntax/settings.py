@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.servers import Url
@@ -69,11 +69,21 @@ class Redis(Written):
     fail: Literal["closed", "local"] = "closed"
 
 
+def _window(value: int) -> int:
+    if not 20 <= value <= 10_000:
+        raise bad_value("the window of a ledger is from `20ms` to `10s`", "leave it out for `100ms`")
+    return value
+
+
+Window = Annotated[Duration, AfterValidator(_window)]
+
+
 class Ledger(Written):
     """Where every attempt is recorded, how surely, and for how long; `arguments` lists what is kept of them."""
 
     path: Text = "./ledger"
     durability: Literal["default", "strict"] = "default"
+    window: Window = 100
     overflow: Literal["block", "refuse"] = "block"
     retention: Maybe[Duration] = None
     arguments: list[Text] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,8 +25,8 @@ from meshplan.schemas.ledger.spent import Sums, by_chain
 from meshplan.schemas.plan import Ledger as Settings
 from meshplan.schemas.plan import Plan
 
-PATIENCE: Final = 30.0
-"""Seconds that a call waits for the disk before it is refused."""
+PATIENCE: Final[Mapping[str, float]] = {"block": 30.0, "refuse": 1.0}
+"""Seconds that a call waits for the disk before it is refused, by what the plan says of overflow."""
 
 
 class Pen(Protocol):
@@ -59,7 +58,7 @@ class Pen(Protocol):
         """See ``Writer``."""
         ...
 
-    async def written(self, entry: Entry | None = None) -> None:
+    async def written(self, entry: Entry | None = None, *, hurry: bool = True) -> None:
         """See ``Writer``."""
         ...
 
@@ -67,7 +66,12 @@ class Pen(Protocol):
         """See ``Writer``."""
         ...
 
-    def keep(self, retention: timedelta | None) -> None:
+    @property
+    def late(self) -> bool:
+        """See ``Writer``."""
+        ...
+
+    def follow(self, settings: Settings) -> None:
         """See ``Writer``."""
         ...
 
@@ -111,7 +115,8 @@ class Book:
         pen = self._writer
         if pen is None:
             return None
-        return {"failing": pen.failing, "waiting": pen.waiting, "behind": round(pen.behind, 3), "full": pen.full}
+        behind = round(pen.behind, 3)
+        return {"failing": pen.failing, "waiting": pen.waiting, "behind": behind, "late": pen.late, "full": pen.full}
 
     def folder(self) -> Path | None:
         """Where the ledger is, once there is one."""
@@ -136,8 +141,7 @@ class Book:
                 self._tell_spent(path, self._writer.chain)
             except (LedgerError, UnreadableError) as error:
                 raise PlanRefusedError("ledger", str(error)) from None
-        kept = settings.retention_ms
-        self._writer.keep(None if kept is None else timedelta(milliseconds=kept))
+        self._writer.follow(settings)
 
     def _tell_spent(self, path: Path, chain: str) -> None:
         if self._on_spent is not None:
@@ -154,11 +158,6 @@ class Book:
         settings = snapshot.plan.runtime.ledger if snapshot is not None else None
         return None if settings is None or self._writer is None else (self._writer, settings)
 
-    @property
-    def keeps(self) -> bool:
-        """See ``port.Ledger``."""
-        return self._settings() is not None
-
     def admit(self) -> Awaitable[None] | None:
         """See ``port.Ledger``."""
         writer = self._writer
@@ -167,20 +166,21 @@ class Book:
         found = self._settings()
         if found is None:
             return None
-        return _refused() if found[1].overflow == "refuse" else _until(writer.written())
+        overflow = found[1].overflow
+        return _refused() if overflow == "refuse" else _until(writer.written(), PATIENCE[overflow])
 
-    def intent(self, attempt: Attempt, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+    def intent(self, at: str, plan: str, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
         """See ``port.Ledger``."""
         found = self._settings()
         if found is None:
             return None
         writer, settings = found
         trace.sent_bytes = size_of(target.params)
-        entry = intent_of(attempt, call, trace, self._read(call, trace))
+        entry = intent_of(at, plan, call, trace, self._read(call, trace))
         if settings.arguments:
             entry.arguments = fields(target.params.get("arguments"), settings.arguments)
-        if settings.durability == "strict" or (trace.bill is not None and trace.bill.capped):
-            return _until(writer.written(entry))
+        if writer.late or settings.durability == "strict" or (trace.bill is not None and trace.bill.capped):
+            return _until(writer.written(entry), PATIENCE[settings.overflow])
         writer.put(entry)
         return None
 
@@ -194,9 +194,11 @@ class Book:
             writer.unrecorded(attempt.outcome)
             return
         inputs = self._read(call, trace) if call is not None and trace is not None and not began else None
-        entry, settings = outcome_of(attempt, call, trace, inputs), self._settings()
-        if trace is not None and trace.result is not None and settings is not None and settings[1].results:
-            entry.results = fields(answered(trace.result), settings[1].results)
+        entry = outcome_of(attempt, call, trace, inputs)
+        if trace is not None and trace.result is not None:
+            settings = self._settings()
+            if settings is not None and settings[1].results:
+                entry.results = fields(answered(trace.result), settings[1].results)
         writer.put(entry)
 
     def _read(self, call: Call, trace: Trace) -> str | None:
@@ -208,9 +210,9 @@ class Book:
         return self._inputs.of(call.endpoint, trace)
 
 
-async def _until(written: Awaitable[None]) -> None:
+async def _until(written: Awaitable[None], seconds: float) -> None:
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(seconds):
             await written
     except TimeoutError:
         raise ledger_full() from None

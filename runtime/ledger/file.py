@@ -24,7 +24,7 @@ from meshplan.schemas.ledger.segment import Folded, UnreadableError, page
 
 PAGE: Final = 512
 """Entries of a page at most."""
-FOLD: Final = 10_000
+FOLD: Final = 1_000
 """Outcomes that are not yet folded, at most; what a reader or the next start has to look through."""
 LARGEST: Final = 4_000_000
 """Entries of one segment, about."""
@@ -32,7 +32,7 @@ STRETCH: Final = 8
 """Segments in the time that entries are kept; so much longer may they stay."""
 LOOKS: Final = 100
 """How often in that time to look for what is too old."""
-
+_ADD: Final = "INSERT INTO pages VALUES (?, ?, ?)"
 
 Signed = dict[str, str | int]
 """A head with its signature, as it is exported."""
@@ -87,7 +87,7 @@ class LedgerFile:
             self._hash = self._segment.tie if last is None else last.hash
             self._tally = Tally(chain)
             left = self._left(chain)
-        self._open = {str(entry.decision): entry.seq for entry in left}
+        self._open = {entry.decision: entry.seq for entry in left}
         self._start(left)
 
     def _left(self, chain: Chain) -> list[Entry]:
@@ -121,19 +121,19 @@ class LedgerFile:
         """Commit entries to the disk, in this order, all or none."""
         if not entries:
             return
-        seq, at, previous = self._seq, self._at, self._hash
+        seq, at, epoch, previous = self._seq, self._at, self._epoch, self._hash
         lines: list[bytes] = []
         hashes: list[bytes] = []
-        opened: dict[str, int] = {}
-        closed: set[str] = set()
+        opened: dict[str | None, int] = {}
+        closed: set[str | None] = set()
         for entry in entries:
             seq += 1
             entry.at = at = max(entry.at, at)
-            entry.seq, entry.epoch = seq, self._epoch
+            entry.seq, entry.epoch = seq, epoch
             if entry.kind == "intent":
-                opened[str(entry.decision)] = seq
+                opened[entry.decision] = seq
             elif entry.kind == "outcome":
-                entry.intent = self._ended(str(entry.decision), opened, closed)
+                entry.intent = opened.pop(entry.decision, None) or self._ended(entry.decision, closed)
             line = encode(entry)
             previous = link(previous, line)
             lines.append(line)
@@ -158,20 +158,23 @@ class LedgerFile:
             with suppress(sqlite3.Error):
                 self.append([found])
 
-    def _ended(self, decision: str, opened: dict[str, int], closed: set[str]) -> int | None:
-        """The intent that an outcome ends, of this batch or of an earlier one."""
-        intent = opened.pop(decision, None)
-        if intent is None and decision in self._open and decision not in closed:
-            closed.add(decision)
-            intent = self._open[decision]
+    def _ended(self, decision: str | None, closed: set[str | None]) -> int | None:
+        """The intent of an earlier batch that an outcome ends."""
+        intent = self._open.get(decision)
+        if intent is None or decision in closed:
+            return None
+        closed.add(decision)
         return intent
 
     def _commit(self, lines: list[bytes], hashes: list[bytes]) -> None:
-        first = self._seq + 1
+        first, db = self._seq + 1, self._segment.db
         pages = [page(first + at, lines[at : at + PAGE], hashes[at : at + PAGE]) for at in range(0, len(lines), PAGE)]
-        with self._segment.db as db:
+        if len(pages) == 1:
+            db.execute(_ADD, pages[0])  # a transaction of its own, which saves handing over the interpreter twice
+            return
+        with db:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany("INSERT INTO pages VALUES (?, ?, ?)", pages)
+            db.executemany(_ADD, pages)
 
     @property
     def folds_due(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from typing import Final
 
@@ -38,9 +39,10 @@ def answered(result: object) -> object:
     return result if tree is None or "content" not in tree else tree.get("structuredContent")
 
 
-def intent_of(attempt: Attempt, call: Call, trace: Trace, inputs: str | None) -> Entry:
+def intent_of(at: str, plan: str, call: Call, trace: Trace, inputs: str | None) -> Entry:
     """What is about to be done."""
-    entry = _said(attempt, call, trace)
+    trace.said = _said(at, plan, call, trace)
+    entry = copy(trace.said)
     entry.kind, entry.inputs = "intent", inputs
     if (bill := trace.bill) is not None:
         entry.cost_nano, entry.currency, entry.reserved = bill.cost_nano, bill.currency, bill.reserved()
@@ -64,7 +66,9 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
             reason=attempt.reason,
             total_us=total,
         )
-    entry = _said(attempt, call, trace)
+    entry = (
+        _ended(trace.said, attempt, trace) if trace.said is not None else _said(attempt.at, attempt.plan, call, trace)
+    )
     sent, upstream = trace.sent, trace.upstream
     entry.outcome, entry.reason, entry.drift, entry.inputs = attempt.outcome, attempt.reason, attempt.drift, inputs
     entry.total_us = total
@@ -76,6 +80,13 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
     return entry
 
 
+def _ended(said: Entry, attempt: Attempt, trace: Trace) -> Entry:
+    """What was said before, with what may have changed since."""
+    said.at, said.plan, said.call, said.rule = attempt.at, attempt.plan, attempt.call, attempt.rule
+    said.capability, said.upstream = attempt.capability, trace.server
+    return said
+
+
 def _pay(entry: Entry, bill: Bill) -> None:
     if bill.tokens is not None:
         entry.input_tokens, entry.output_tokens = bill.tokens.input, bill.tokens.output
@@ -83,28 +94,28 @@ def _pay(entry: Entry, bill: Bill) -> None:
     entry.reserved, entry.detail = bill.corrected(), bill.detail
 
 
-def _said(attempt: Attempt, call: Call, trace: Trace) -> Entry:
+def _said(at: str, plan: str | None, call: Call, trace: Trace) -> Entry:
     """What is known before a request leaves."""
     user, teams, agent, application = _who(trace.subjects)
     return Entry(
         "outcome",
-        attempt.at,
-        decision=attempt.decision,
-        call=attempt.call,
-        parent=attempt.parent,
-        trace=attempt.trace,
-        plan=attempt.plan,
-        endpoint=_short(attempt.endpoint),
-        principal=attempt.principal,
+        at,
+        decision=trace.decision,
+        call=trace.call or call.id,
+        parent=call.parent,
+        trace=trace.trace_id,
+        plan=plan,
+        endpoint=_short(call.endpoint),
+        principal=":".join(call.caller.owner),
         user=user,
         teams=teams,
         agent=agent,
         application=application,
-        method=_short(attempt.method),
+        method=_short(call.method),
         era=call.era,
-        capability=attempt.capability,
+        capability=trace.capability,
         upstream=trace.server,
-        rule=attempt.rule,
+        rule=trace.rule,
     )
 
 

@@ -16,17 +16,12 @@ class Ledger(Protocol):
     A method that has to wait returns what to await, and ``None`` where there is nothing to wait for.
     """
 
-    @property
-    def keeps(self) -> bool:
-        """Whether calls are written down at all right now."""
-        ...
-
     def admit(self) -> Awaitable[None] | None:
         """Before anything else: is there room for the entries of one more call? The wait raises ``RpcError`` for no."""
         ...
 
-    def intent(self, attempt: Attempt, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
-        """Before the request leaves; the wait, where durability is strict, ends when the intent is on the disk."""
+    def intent(self, at: str, plan: str, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+        """Before the request leaves, by the plan with this digest; the wait, if any, ends when the intent is on the disk."""
         ...
 
     def outcome(self, attempt: Attempt, call: Call | None = None, trace: Trace | None = None) -> None:

@@ -8,8 +8,10 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Final
 
 import msgspec
@@ -18,9 +20,13 @@ from meshplan.runtime.ledger.file import Keeping, LedgerFile
 from meshplan.runtime.record import Say
 from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.ledger.segment import UnreadableError
+from meshplan.schemas.plan import Ledger as Settings
 
-WINDOW: Final = 0.02
-"""Seconds that an entry waits for others at most; what a crash can lose of a ledger that is not strict."""
+WINDOW: Final = 0.1
+"""Seconds within which everything began that a crash can lose of a ledger that is not strict, if no plan says another."""
+GATHER, LATE = 0.2, 0.5
+"""Shares of the window: how long entries wait for others, and from when on calls wait for the disk; the rest is for what
+comes between that and the upstream."""
 CAPACITY: Final = 8192
 """Entries that wait to be written before calls are held back."""
 TEND: Final = 10.0
@@ -30,7 +36,6 @@ LAST: Final = 5.0
 _BACKOFF: Final = 0.25
 
 _Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
-_Item = tuple[Entry | None, _Waiter | None]
 
 
 def utc_text() -> str:
@@ -54,11 +59,13 @@ class Writer:
         """Open the ledger, which raises ``LedgerError``, and start."""
         self.failing: str | None = None
         self._say, self._now, self._window, self._capacity = say, now, window, capacity
-        self._keeping, self._since = keeping or Keeping(), time.monotonic()
+        self._keeping = keeping or Keeping()
         self._file = LedgerFile(folder, now, self._keeping)
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[Entry | _Waiter] = deque()
         self._held = 0
-        self._wake, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._since, self._held_since = time.monotonic(), 0.0
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        self._rung = self._hurried = self._stopped = False
         self._unrecorded: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
@@ -75,37 +82,50 @@ class Writer:
 
     @property
     def full(self) -> bool:
-        """Whether entries wait that a call should wait for, or be refused."""
-        return self.waiting >= self._capacity
+        """Whether so many entries wait that a call should wait for them, or be refused."""
+        return len(self._queue) + self._held >= self._capacity
 
     @property
     def behind(self) -> float:
-        """Seconds since everything that was handed over was on the disk."""
-        return time.monotonic() - self._since if self.waiting else 0.0
+        """Seconds that the oldest entry which is not on the disk has waited, or a little more."""
+        since = self._held_since or (self._since if self._queue else None)
+        return 0.0 if since is None else time.monotonic() - since
 
-    def keep(self, retention: timedelta | None) -> None:
-        """Let go of entries that are older than this; ``None``: keep them for ever."""
-        self._keeping.retention = retention
+    @property
+    def late(self) -> bool:
+        """Whether a call has to wait until its intent is on the disk, as a crash would lose more than the window else."""
+        return self.behind > self._window * LATE
+
+    def follow(self, settings: Settings) -> None:
+        """From now on, keep what this says, and within its window."""
+        kept = settings.retention_ms
+        self._keeping.retention = None if kept is None else timedelta(milliseconds=kept)
+        self._window = settings.window_ms / 1000
 
     def put(self, entry: Entry) -> None:
         """Hand over one entry; those of calls that were let in are always taken."""
-        self._queue.append((entry, None))
-        if not self._wake.is_set():
-            self._stir()
+        self._queue.append(entry)
+        if not self._rung:
+            self._ring()
 
-    async def written(self, entry: Entry | None = None) -> None:
-        """Hand over an entry, and wait until it and everything before it are on the disk."""
+    async def written(self, entry: Entry | None = None, *, hurry: bool = True) -> None:
+        """Hand over an entry, and wait until it and everything before it are on the disk; in a hurry, without others."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.append((entry, (loop, done)))
-        self._hurry.set()
-        self._stir()
+        if entry is not None:
+            self._queue.append(entry)
+        self._queue.append((loop, done))
+        if not self._rung:
+            self._ring()
+        if hurry and not self._hurried:
+            self._hurried = True
+            self._bell.put(True)
         await done
 
-    def _stir(self) -> None:
-        if not self._held:
-            self._since = time.monotonic()
-        self._wake.set()
+    def _ring(self) -> None:
+        """The writer is told once of what it finds later."""
+        self._since, self._rung = time.monotonic(), True
+        self._bell.put(False)
 
     def unrecorded(self, outcome: str) -> None:
         """A request ended like this while there was no room for its entry; a later entry says how many did."""
@@ -113,41 +133,49 @@ class Writer:
 
     def close(self) -> None:
         """Write what waits, sign the head, and let go of the file."""
-        self._stop.set()
-        self._hurry.set()
-        self._wake.set()
+        self._stopped = True
+        self._bell.put(True)
         self._thread.join()
 
     def _run(self) -> None:
         tend_at = 0.0
-        while not self._stop.is_set():
-            self._wake.wait(TEND)
-            if not self._hurry.is_set():
-                self._hurry.wait(self._window)
-            self._wake.clear()
-            self._hurry.clear()
+        while not self._stopped:
+            self._rest()
             self._drain()
-            if time.monotonic() >= tend_at or self._file.folds_due:
+            if time.monotonic() >= tend_at:
                 self._tend()
                 tend_at = time.monotonic() + TEND
+            elif self._file.folds_due:
+                self._try(self._file.fold)
         self._drain()
         self._file.sum_up()
         self._tend()
         self._file.close()
 
+    def _rest(self) -> None:
+        """Until entries have waited for others, somebody waits for them, or there is something to tend."""
+        with suppress(Empty):
+            hurry = self._bell.get(timeout=TEND)
+            while not hurry:
+                gathered = self._since + self._window * GATHER
+                hurry = self._bell.get(timeout=max(0.0, gathered - time.monotonic()))
+
     def _drain(self) -> None:
-        while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._capacity))]
-            self._held = len(batch)
-            entries = [entry for entry, _ in batch if entry is not None]
-            if self._unrecorded:
-                missing, self._unrecorded = self._unrecorded, Counter()
-                entries.append(Entry("gap", self._now(), detail=msgspec.json.encode(missing, order="sorted").decode()))
-            if not self._append(entries):
-                self._say("ledger_lost", {"entries": len(entries) + len(self._queue), "error": self.failing})
-                return
-            self._held = 0
-            _release([waiter for _, waiter in batch if waiter is not None])
+        self._rung = self._hurried = False
+        if not self._queue:
+            return
+        self._held_since = self._since
+        batch = [self._queue.popleft() for _ in range(len(self._queue))]
+        self._held = len(batch)
+        entries = [one for one in batch if isinstance(one, Entry)]
+        if self._unrecorded:
+            missing, self._unrecorded = self._unrecorded, Counter()
+            entries.append(Entry("gap", self._now(), detail=msgspec.json.encode(missing, order="sorted").decode()))
+        if not self._append(entries):
+            self._say("ledger_lost", {"entries": len(entries) + len(self._queue), "error": self.failing})
+            return
+        self._held, self._held_since = 0, 0.0
+        _release([one for one in batch if not isinstance(one, Entry)])
 
     def _append(self, entries: list[Entry]) -> bool:
         """Commit, however often it takes; gives up only when the runtime stops."""
@@ -159,7 +187,7 @@ class Writer:
                 self._fail(str(error))
             else:
                 break
-            if self._stop.is_set():
+            if self._stopped:
                 deadline = deadline or time.monotonic() + LAST
                 if time.monotonic() > deadline:
                     return False
@@ -175,9 +203,16 @@ class Writer:
         self.failing = error
 
     def _tend(self) -> None:
+        self._try(self._say_heads)
+
+    def _say_heads(self) -> None:
+        for signed in self._file.tend():
+            self._say("ledger_removed" if "removed" in signed else "ledger_head", signed)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        """What is done besides; it is tried again when it is due the next time."""
         try:
-            for signed in self._file.tend():
-                self._say("ledger_removed" if "removed" in signed else "ledger_head", signed)
+            step()
         except (sqlite3.Error, OSError, UnreadableError) as error:
             self._fail(str(error))
 

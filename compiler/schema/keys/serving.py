@@ -57,6 +57,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     ),
     "Ledger.path": ("Folder of the ledger, relative to mesh.yaml.", "./ledger"),
     "Ledger.durability": ("Whether a call waits until its intent is on disk.", "default", "strict"),
+    "Ledger.window": ("The time within which everything began that a crash can lose, unless `strict`.", "100ms"),
     "Ledger.overflow": ("What happens to calls while the disk is full or slow.", "block", "refuse"),
     "Ledger.retention": ("How long entries are kept; left out: for ever.", "90d"),
     "Ledger.arguments": ("What is recorded of arguments; left out: nothing.", ["owner"]),

@@ -39,7 +39,8 @@ async def test_a_full_ledger_is_503_and_shows_in_the_status(tmp_path, held):
     async with site(bundle, FakeUpstreams(), active=active, book=book) as found:
         assert (await found.modern(*call)).status_code == 200
         await book.pen.written()
-        assert found.front.status.report()["ledger"] == {"failing": None, "waiting": 0, "behind": 0.0, "full": False}
+        idle = {"failing": None, "waiting": 0, "behind": 0.0, "late": False, "full": False}
+        assert found.front.status.report()["ledger"] == idle
         db = held()
         assert (await found.modern(*call)).status_code == 200
         refused = await found.modern(*call)

@@ -22,13 +22,12 @@ class Told:
     """A ledger that only remembers, in the order in which it was told."""
 
     steps: list = field(default_factory=list)
-    keeps: bool = True
 
     def admit(self):
         return None
 
-    def intent(self, attempt, call, trace, target):
-        self.steps.append(("intent", attempt))
+    def intent(self, at, plan, call, trace, target):
+        self.steps.append(("intent", call))
 
     def outcome(self, attempt, call=None, trace=None):
         self.steps.append((attempt.outcome, attempt))

@@ -138,7 +138,7 @@ async def test_each_call_is_recorded_once_under_the_one_that_made_it():
     assert (outer.capability, outer.outcome, outer.parent) == ("strategy:search/tool/call_tool", "ok", None)
     assert inner.call == outer.call
     assert [step for step, _ in desk.told.steps] == ["intent", "intent", "ok", "ok"]
-    assert [attempt.parent for _, attempt in desk.told.steps] == [None, outer.decision, outer.decision, None]
+    assert [one.parent for _, one in desk.told.steps] == [None, outer.decision, outer.decision, None]
 
 
 async def test_denied_and_unknown_answer_alike_and_are_recorded_once():
