@@ -124,6 +124,7 @@ class LedgerFile:
         seq, at, epoch, previous = self._seq, self._at, self._epoch, self._hash
         lines: list[bytes] = []
         hashes: list[bytes] = []
+        outcomes: list[Entry] = []
         opened: dict[str | None, int] = {}
         closed: set[str | None] = set()
         for entry in entries:
@@ -133,6 +134,7 @@ class LedgerFile:
             if entry.kind == "intent":
                 opened[entry.decision] = seq
             elif entry.kind == "outcome":
+                outcomes.append(entry)
                 entry.intent = opened.pop(entry.decision, None) or self._ended(entry.decision, closed)
             line = encode(entry)
             previous = link(previous, line)
@@ -144,9 +146,8 @@ class LedgerFile:
         for decision in closed:
             del self._open[decision]
         self._open.update(opened)
-        for entry in entries:
-            if entry.kind == "outcome":
-                self._folds.add(entry)
+        for entry in outcomes:
+            self._folds.add(entry)
         self._tally.add(entries)
         if self._tally.due:
             self.sum_up()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -61,7 +61,8 @@ class Writer:
         self._say, self._now, self._window, self._capacity = say, now, window, capacity
         self._keeping = keeping or Keeping()
         self._file = LedgerFile(folder, now, self._keeping)
-        self._queue: deque[Entry | _Waiter] = deque()
+        self._queue: deque[Entry] = deque()
+        self._waiters: deque[_Waiter] = deque()
         self._held = 0
         self._since, self._held_since = time.monotonic(), 0.0
         self._bell: SimpleQueue[bool] = SimpleQueue()
@@ -114,7 +115,7 @@ class Writer:
         done: asyncio.Future[None] = loop.create_future()
         if entry is not None:
             self._queue.append(entry)
-        self._queue.append((loop, done))
+        self._waiters.append((loop, done))
         if not self._rung:
             self._ring()
         if hurry and not self._hurried:
@@ -161,21 +162,21 @@ class Writer:
                 hurry = self._bell.get(timeout=max(0.0, gathered - time.monotonic()))
 
     def _drain(self) -> None:
+        """Write what is there; who waits for it comes first, as entries are handed over before somebody waits for them."""
         self._rung = self._hurried = False
-        if not self._queue:
-            return
-        self._held_since = self._since
-        batch = [self._queue.popleft() for _ in range(len(self._queue))]
-        self._held = len(batch)
-        entries = [one for one in batch if isinstance(one, Entry)]
-        if self._unrecorded:
-            missing, self._unrecorded = self._unrecorded, Counter()
-            entries.append(Entry("gap", self._now(), detail=msgspec.json.encode(missing, order="sorted").decode()))
-        if not self._append(entries):
-            self._say("ledger_lost", {"entries": len(entries) + len(self._queue), "error": self.failing})
-            return
-        self._held, self._held_since = 0, 0.0
-        _release([one for one in batch if not isinstance(one, Entry)])
+        waiters = _taken(self._waiters)
+        if self._queue:
+            self._held_since = self._since
+            entries = _taken(self._queue)
+            self._held = len(entries)
+            if self._unrecorded:
+                missing, self._unrecorded = self._unrecorded, Counter()
+                entries.append(Entry("gap", self._now(), detail=msgspec.json.encode(missing, order="sorted").decode()))
+            if not self._append(entries):
+                self._say("ledger_lost", {"entries": len(entries) + len(self._queue), "error": self.failing})
+                return
+            self._held, self._held_since = 0, 0.0
+        _release(waiters)
 
     def _append(self, entries: list[Entry]) -> bool:
         """Commit, however often it takes; gives up only when the runtime stops."""
@@ -215,6 +216,14 @@ class Writer:
             step()
         except (sqlite3.Error, OSError, UnreadableError) as error:
             self._fail(str(error))
+
+
+_T = TypeVar("_T")
+
+
+def _taken(queue: deque[_T]) -> list[_T]:
+    """What is in a queue into which others go on putting."""
+    return [queue.popleft() for _ in range(len(queue))]
 
 
 def _release(waiters: list[_Waiter]) -> None:

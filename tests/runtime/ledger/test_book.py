@@ -252,6 +252,45 @@ async def test_while_the_disk_takes_nothing_calls_wait(desk):
     assert one.rows("gap") == []
 
 
+async def late(book):
+    with anyio.fail_after(20):
+        while not book.pen.late:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_while_a_commit_takes_longer_than_the_window_no_call_leaves_before_its_intent_is_on_the_disk(desk):
+    one = desk(recorded(simple(), window_ms=40))
+    await one.call("tools/call", {"name": "get_note"})
+    await one.book.pen.written()
+    assert not one.book.pen.late
+    lock, requests = Locked(one.folder), one.upstreams.get("notes").requests
+    await one.call("tools/call", {"name": "get_note"})
+    assert len(requests) == 2
+    await late(one.book)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one.call, "tools/call", {"name": "get_note"})
+        await anyio.wait_all_tasks_blocked()
+        assert (len(requests), one.book.report()["late"]) == (2, True)
+        lock.free()
+    assert len(requests) == 3
+    await one.book.pen.written()
+    assert not one.book.pen.late
+
+
+async def test_where_overflow_refuses_a_call_does_not_wait_long_for_a_slow_disk(desk):
+    one = desk(recorded(simple(), window_ms=40, overflow="refuse"))
+    lock = Locked(one.folder)
+    await one.call("tools/call", {"name": "get_note"})
+    await late(one.book)
+    with pytest.raises(RpcError) as caught:
+        await one.call("tools/call", {"name": "get_note"})
+    assert caught.value.data == {"reason": "ledger_full"}
+    assert len(one.upstreams.get("notes").requests) == 1
+    lock.free()
+    one.book.close()
+    assert [row["outcome"] for row in one.rows("outcome")] == ["ok", "overloaded"]
+
+
 def test_two_processes_write_chains_of_their_own_and_another_path_needs_a_restart(desk, tmp_path):
     one, other = desk(), desk()
     one.book.close()
