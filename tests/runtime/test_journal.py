@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.journal import Journal
+from meshplan.runtime.telemetry.asked import Asked
 
 FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 TIMES = st.builds(
@@ -23,5 +24,5 @@ def test_the_time_is_the_clock_s(times, later, hours):
     clock, kept = iter(shown), []
     journal = Journal(Active(lambda: next(clock).astimezone(zone)), kept.append)
     for _ in shown:
-        journal.turned_away("dev", "why", "denied", None, "")
+        journal.turned_away(Asked("dev", ""), "why", "denied", None, None)
     assert [attempt.at for attempt in kept] == [time.isoformat(timespec="milliseconds") for time in shown]
