@@ -15,7 +15,7 @@ from meshplan.runtime.budget.bill import Bill
 from meshplan.runtime.budget.meter import tokens_of
 from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableError, Exceeded, Granted
 from meshplan.runtime.budget.tariff import Item, Tariff, Terms
-from meshplan.runtime.budget.warnings import Warnings
+from meshplan.runtime.budget.warnings import warn
 from meshplan.runtime.call import Call, Result
 from meshplan.runtime.errors import NOT_READY, Outcome, RpcError, budget_exceeded
 from meshplan.runtime.record import Say
@@ -31,10 +31,10 @@ def _unheard(_event: str, _members: Mapping[str, Any]) -> None:
 
 
 class Cashier:
-    """Holds the counters, and what has been warned of."""
+    """Holds the counters."""
 
     def __init__(self, counters: Counters, say: Say = _unheard) -> None:
-        self._counters, self._say, self._warnings = counters, say, Warnings(say)
+        self._counters, self._say = counters, say
 
     async def pay(
         self, tariff: Tariff, terms: Terms, call: Call, target: Target, trace: Trace, send: Send
@@ -45,7 +45,7 @@ class Cashier:
         paying = _Paying(terms, bill, trace, members(target.params.get("arguments")) or {})
         if terms.items:
             bill.granted = await self._reserve(terms, bill.charges, call, trace)
-            bill.detail = self._warnings.of(terms.items, bill.granted.standings)
+            bill.detail = warn(self._say, terms.items, bill.granted)
         trace.bill = bill
         if terms.metered:
             bill.count = paying.count

@@ -12,7 +12,7 @@ import anyio
 from meshplan.runtime.budget.embedded import Embedded
 from meshplan.runtime.budget.port import Charge, Counters, CountersUnavailableError, Exceeded, Granted, Standing
 from meshplan.runtime.secrets import SecretError, Secrets
-from meshplan.schemas.budgets import Counter, counter_of
+from meshplan.schemas.budgets import Counter
 from meshplan.schemas.bundle import PlanRefusedError
 from meshplan.schemas.ledger.spent import Sums, together
 from meshplan.schemas.plan import Counters as Settings
@@ -21,6 +21,7 @@ from meshplan.schemas.plan import Plan
 if TYPE_CHECKING:
     from meshplan.runtime.budget.redis.counters import RedisCounters
     from meshplan.runtime.budget.redis.link import Link
+    from meshplan.runtime.budget.redis.watch import Watch
 
 
 class Counting:
@@ -31,6 +32,7 @@ class Counting:
         self._embedded = Embedded(now)
         self._settings: tuple[str, Settings] | None = None
         self._shared: RedisCounters | None = None
+        self._watch: Watch | None = None
         self._chain, self._told = "-", dict[str, Sums]()
         self._prepared, self._chosen = False, anyio.Event()
 
@@ -51,10 +53,12 @@ class Counting:
     def _counters(self) -> Counters:
         if self._shared is None and self._settings is not None:
             from meshplan.runtime.budget.redis.counters import RedisCounters
+            from meshplan.runtime.budget.redis.watch import Watch
 
             mesh, settings = self._settings
             alone = settings.fail == "local"
             self._shared = RedisCounters(self._connect, mesh, self._chain, self._told, alone=alone)
+            self._watch = Watch(self._shared)
             self._chosen.set()
         return self._shared or self._embedded
 
@@ -72,11 +76,11 @@ class Counting:
         """Keep in touch with the shared counters, if the plan has some, until cancelled."""
         if self._counters is self._embedded:
             await self._chosen.wait()
-        if self._shared is not None:
+        if self._shared is not None and self._watch is not None:
             from meshplan.runtime.budget.redis.counters import open_counters
 
             async with open_counters(self._shared):
-                await anyio.sleep_forever()
+                await self._watch.run()
 
     async def reserve(self, decision: str, charges: Sequence[Charge]) -> Granted | Exceeded:
         """See ``port.Counters``."""
@@ -100,11 +104,8 @@ class Counting:
         return await self._counters.read(charges)
 
     def counting(self) -> Mapping[Counter, int]:
-        """What counters have come to: all there are, or those of a shared place that this runtime has seen lately."""
-        if self._shared is None:
-            return self._embedded.counting()
-        found = {counter_of(name): used for name, used in self._shared.sums().items()}
-        return {counter: used for counter, used in found.items() if counter is not None}
+        """What counters have come to: those of this process, or of the shared place as it was looked at last."""
+        return self._embedded.counting() if self._watch is None else self._watch.newest()
 
     def report(self) -> dict[str, Any]:
         """For ``/status``: where spending is counted, and whether it can be right now."""
@@ -112,7 +113,8 @@ class Counting:
             return {"kind": "embedded", "state": "ok"}
         shared = self._shared
         state, error = ("joining", None) if shared is None else (shared.state, shared.error)
-        return {"kind": "redis", "state": state, "error": error, "fail": self._settings[1].fail}
+        age = None if self._watch is None else self._watch.age
+        return {"kind": "redis", "state": state, "error": error, "fail": self._settings[1].fail, "age": age}
 
 
 def _name(plan: Plan) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Final
 
+from meshplan.runtime.budget.news import News
 from meshplan.runtime.budget.port import Charge, Exceeded, Granted, Standing
 from meshplan.schemas.budgets import Counter
 from meshplan.schemas.ledger.spent import Sums, counting, kept
@@ -50,7 +51,7 @@ class Embedded:
         self._windows: dict[tuple[Window, str], Bucket] = {}
         self._settled: dict[str, None] = {}
         self._seeds: deque[Sums] = deque()
-        self._made = 0
+        self._made, self._news = 0, News()
 
     @property
     def size(self) -> int:
@@ -81,7 +82,10 @@ class Embedded:
             return Exceeded(tuple(over), waits, self._standings(charges, found, now))
         for charge, (held, current) in zip(charges, found, strict=True):
             held.add(current.start, charge.amount)
-        return Granted(tuple([current.start for _, current in found]), self._standings(charges, found, now))
+        standings = self._standings(charges, found, now)
+        return Granted(
+            tuple([current.start for _, current in found]), standings, *self._news.of(charges, standings, now)
+        )
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
         """See ``port.Counters``."""

@@ -20,6 +20,7 @@ class Charge(NamedTuple):
 
     ``counter`` names what is counted together, and differs wherever unit, window, zone or scope do (see
     ``schemas.budgets``). ``binding`` is false for a budget that only warns: it is counted, and never refuses.
+    ``warn`` is the sum that is told when the counter comes to it (0: none is).
     """
 
     counter: str
@@ -28,6 +29,7 @@ class Charge(NamedTuple):
     limit: int
     amount: int
     binding: bool
+    warn: int = 0
 
 
 class Standing(NamedTuple):
@@ -41,10 +43,16 @@ class Standing(NamedTuple):
 
 
 class Granted(NamedTuple):
-    """All charges were added; ``buckets`` are the starts of the buckets that they fell into. Both in the charges' order."""
+    """All charges were added; ``buckets`` are the starts of the buckets that they fell into. Both in the charges' order.
+
+    ``warned`` and ``passed`` are the places of charges whose counters have come to ``warn``, and above their limit; each
+    once a window, whoever of those that share the counters asks.
+    """
 
     buckets: tuple[int, ...]
     standings: tuple[Standing, ...]
+    warned: tuple[int, ...] = ()
+    passed: tuple[int, ...] = ()
 
 
 class Exceeded(NamedTuple):

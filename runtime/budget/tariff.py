@@ -91,7 +91,13 @@ class Tariff:
             for counter in counters(budget, principal):
                 binding = budget.on_exceed != "warn"
                 charge = Charge(
-                    counter.text(), budget.window, budget.zone, budget.amount, amount * times, binding=binding
+                    counter.text(),
+                    budget.window,
+                    budget.zone,
+                    budget.amount,
+                    amount * times,
+                    binding=binding,
+                    warn=_warn_at(budget),
                 )
                 item = Item(name, budget, charge, amount, _shown(name, budget))
                 before = chosen.get(charge.counter)
@@ -110,6 +116,11 @@ class Tariff:
             metered=tool and (rated or any(item.budget.unit == "tokens" for item in items)),
             plain=price is None and all(item.budget.unit == "calls" for item in items),
         )
+
+
+def _warn_at(budget: Budget) -> int:
+    """The sum from which on it is nearly used up; 0 where nobody wants to know."""
+    return 0 if budget.warn_at_percent is None else max(1, -(-budget.amount * budget.warn_at_percent // 100))
 
 
 def _shown(name: str, budget: Budget) -> bytes:

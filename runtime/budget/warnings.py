@@ -1,50 +1,27 @@
-"""What is said of budgets that are nearly used up, or over their limit and only warn: once a window."""
+"""What is said of budgets that are nearly used up, or over their limit and only warn: once a window of the runtime."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from meshplan.runtime.budget.port import Standing
+from meshplan.runtime.budget.port import Granted, Standing
 from meshplan.runtime.budget.tariff import Item
 from meshplan.runtime.record import Say
 from meshplan.schemas.budgets import counter_of
-from meshplan.schemas.windows import LENGTHS, SLIDING
-
-_REMEMBERED: Final = 10_000
 
 
-class Warnings:
-    """Remembers until when a counter was warned of."""
-
-    def __init__(self, say: Say, now: Callable[[], float] = time.monotonic) -> None:
-        self._say, self._now = say, now
-        self._until: dict[tuple[str, str], float] = {}
-
-    def of(self, items: Sequence[Item], standings: Sequence[Standing]) -> str | None:
-        """Warn of what these counters have come to; what the ledger keeps of it, as JSON."""
-        over: list[str] = []
-        for item, standing in zip(items, standings, strict=True):
-            limit, percent = item.charge.limit, item.budget.warn_at_percent
-            if standing.used > limit:
-                over.append(item.name)
-                self._once("budget_exceeded", item, standing)
-            if percent is not None and standing.used * 100 >= limit * percent:
-                self._once("budget_warning", item, standing)
-        return msgspec.json.encode({"over": over}).decode() if over else None
-
-    def _once(self, event: str, item: Item, standing: Standing) -> None:
-        key, now = (event, item.charge.counter), self._now()
-        if self._until.get(key, 0.0) > now:
-            return
-        if len(self._until) >= _REMEMBERED:
-            self._until.clear()
-        window = item.budget.window
-        self._until[key] = now + (LENGTHS[window] if window in SLIDING else standing.resets)
-        self._say(event, _told(item, standing))
+def warn(say: Say, items: Sequence[Item], granted: Granted) -> str | None:
+    """Tell the news of what was granted; what the ledger keeps of counters that are over their limit, as JSON."""
+    for event, places in (("budget_exceeded", granted.passed), ("budget_warning", granted.warned)):
+        for place in places:
+            say(event, _told(items[place], granted.standings[place]))
+    over = [
+        item.name for item, standing in zip(items, granted.standings, strict=True) if standing.used > item.charge.limit
+    ]
+    return msgspec.json.encode({"over": over}).decode() if over else None
 
 
 def _told(item: Item, standing: Standing) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class KeeperCounters:
                 self._keeper.tell("unreserve", decision)
         standings = tuple([Standing(*standing) for standing in found["standings"]])
         if "buckets" in found:
-            return Granted(tuple(found["buckets"]), standings)
+            return Granted(tuple(found["buckets"]), standings, tuple(found["warned"]), tuple(found["passed"]))
         return Exceeded(tuple(found["over"]), tuple(found["retry_after"]), standings)
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:

@@ -6,19 +6,20 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from meshplan.runtime.budget.news import News
 from meshplan.runtime.budget.port import Charge, Exceeded, Granted, Standing
 from meshplan.runtime.budget.redis.mirror import Mirror
 from meshplan.schemas.windows import SLIDING, Bucket, Window, bucket, ends
 
 
 def values(charges: Sequence[Charge], now: int) -> list[str | int]:
-    """Ten of each charge: width of a sliding window's buckets, limit, amount, binding, and the calendar's next three."""
+    """Eleven of each charge: width of a sliding window's buckets, limit, amount, binding, warn, the calendar's next three."""
     return [value for charge in charges for value in _values(charge, now)]
 
 
 def _values(charge: Charge, now: int) -> Iterator[str | int]:
     width = SLIDING.get(charge.window, 0)
-    yield from (width, charge.limit, charge.amount, int(charge.binding))
+    yield from (width, charge.limit, charge.amount, int(charge.binding), charge.warn)
     if width:
         yield from [0] * 6
         return
@@ -41,7 +42,8 @@ def read(found: Sequence[Any], charges: Sequence[Charge], *, adds: bool) -> Gran
     standings = tuple(look.standing(charge.amount if added else 0) for look, charge in zip(looks, charges, strict=True))
     if over:
         return Exceeded(over, tuple(looks[place].retry_after(charges[place]) for place in over), standings)
-    return Granted(tuple(look.bucket.start for look in looks), standings)
+    news = [tuple(int(place) for place in places) for places in found[4:6]]
+    return Granted(tuple(look.bucket.start for look in looks), standings, *news)
 
 
 class _Look:
@@ -75,7 +77,7 @@ class _Look:
         return self._left(self.bucket.start)
 
 
-def alone(charges: Sequence[Charge], mirror: Mirror, now: int, runtimes: int) -> Granted | Exceeded:
+def alone(charges: Sequence[Charge], mirror: Mirror, news: News, now: int, runtimes: int) -> Granted | Exceeded:
     """The verdict without the server: each runtime has its part of every limit, and of what was left when last seen."""
     over = [
         place
@@ -88,4 +90,4 @@ def alone(charges: Sequence[Charge], mirror: Mirror, now: int, runtimes: int) ->
     standings = tuple(Standing(one, left) for one, left in zip(used, lefts, strict=True))
     if over:
         return Exceeded(tuple(over), tuple(lefts[place] for place in over), standings)
-    return Granted(tuple(found.start for found in buckets), standings)
+    return Granted(tuple(found.start for found in buckets), standings, *news.of(charges, standings, now))

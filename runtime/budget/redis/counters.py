@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import anyio
 
+from meshplan.runtime.budget.news import News
 from meshplan.runtime.budget.port import Charge, CountersUnavailableError, Exceeded, Granted, Standing
 from meshplan.runtime.budget.redis import answers, lua
 from meshplan.runtime.budget.redis.link import Link
@@ -54,7 +55,7 @@ class RedisCounters:
         self._tag = f"{{meshplan:{mesh}}}:"
         self._keys = [self._tag + name for name in ("e", "gens", "touched", "members", "required", "joined")]
         self._counters = f"{self._tag}c:"
-        self._mirror = Mirror(told)
+        self._mirror, self._news = Mirror(told), News()
         self._alone = alone
         self._epoch, self._generation, self._alive = "", 0, {self._member}
         self._doubt, self._open, self._under_way = True, False, 0
@@ -107,8 +108,13 @@ class RedisCounters:
         return (await self._asked(lua.READ, charges)).standings
 
     def sums(self) -> Mapping[str, int]:
-        """What counters were last seen to hold, of what counts still."""
+        """What this runtime last saw counters hold, of what counts still."""
         return self._mirror.latest()
+
+    async def names(self, most: int) -> list[str]:
+        """The counters that all runtimes share, so many at most; raises ``CountersUnavailableError``."""
+        found = await self._command(lua.NAMES, self._keys[:3], lambda: [*self._bound(), self._counters, most])
+        return [bytes(name).decode() for name in found[1]]
 
     def _note(self, charges: Sequence[Charge], granted: Granted) -> None:
         for charge, start, standing in zip(charges, granted.buckets, granted.standings, strict=True):
@@ -118,7 +124,7 @@ class RedisCounters:
                 self._mirror.see(charge.counter, start, standing.used)
 
     def _reserve_alone(self, charges: Sequence[Charge]) -> Granted | Exceeded:
-        found = answers.alone(charges, self._mirror, int(time.time()), len(self._alive))
+        found = answers.alone(charges, self._mirror, self._news, int(time.time()), len(self._alive))
         if isinstance(found, Granted):
             for charge, start in zip(charges, found.buckets, strict=True):
                 self._mirror.add(charge.counter, start, charge.amount)

@@ -50,7 +50,7 @@ if e[3] ~= '1' then return {'wait'} end
 
 _LOOK: Final = """
 local now = tonumber(redis.call('TIME')[1])
-local WIDTH, LIMIT, AMOUNT, BINDING, CANDIDATES, PER = 1, 2, 3, 4, 5, 10
+local WIDTH, LIMIT, AMOUNT, BINDING, WARN, CANDIDATES, PER = 1, 2, 3, 4, 5, 6, 11
 local function look(place)
   local key, base = KEYS[3 + place], 6 + (place - 1) * PER
   local width = tonumber(ARGV[base + WIDTH])
@@ -94,7 +94,13 @@ local function grant(place, found)
   redis.call('SADD', KEYS[3], string.sub(key, #ARGV[6] + 1))
   redis.call('EXPIREAT', key, string.format('%.0f', found.gone + 86400))
 end
-local looks, over, said = {}, {}, {}
+local function first(place, found, kind)
+  local name = string.sub(ARGV[6], 1, -3) .. kind .. string.sub(KEYS[3 + place], #ARGV[6] + 1)
+  local width = tonumber(ARGV[6 + (place - 1) * PER + WIDTH])
+  local seconds = width == 0 and found.last - now or 60 * width
+  return redis.call('SET', name, '1', 'NX', 'EX', string.format('%.0f', seconds))
+end
+local looks, over, said, warned, passed = {}, {}, {}, {}, {}
 for place = 1, #KEYS - 3 do
   local found, base = look(place), 6 + (place - 1) * PER
   if not found then return {'skew', now} end
@@ -105,15 +111,22 @@ for place = 1, #KEYS - 3 do
   said[place] = {tonumber(found.bucket), found.last, string.format('%.0f', found.sum), found.parts}
 end
 if #over == 0 then
-  for place, found in ipairs(looks) do grant(place, found) end
+  for place, found in ipairs(looks) do
+    local base = 6 + (place - 1) * PER
+    local sum, warn = found.sum + tonumber(ARGV[base + AMOUNT]), tonumber(ARGV[base + WARN])
+    grant(place, found)
+    if warn > 0 and sum >= warn and first(place, found, 'w:') then warned[#warned + 1] = place - 1 end
+    if sum > tonumber(ARGV[base + LIMIT]) and first(place, found, 'p:') then passed[#passed + 1] = place - 1 end
+  end
 end
-return {#over == 0 and 'ok' or 'over', now, over, said}
+return {#over == 0 and 'ok' or 'over', now, over, said, warned, passed}
 """
 )
-"""KEYS: epoch, generations, touched, a counter a charge. ARGV from 6: the prefix of counters' keys, ten values a charge.
+"""KEYS: epoch, generations, touched, a counter a charge. ARGV from 6: the prefix of counters' keys, eleven values a charge.
 
 Answers `ok` or `over`, the server's time, the places that are over, and of each charge: bucket, its end, the sum before,
-and the (bucket, sum) pairs of a sliding window.
+and the (bucket, sum) pairs of a sliding window; then the places that came to where they warn, and above their limit,
+for the first time in this window (keys `w:COUNTER` and `p:COUNTER` are there until it is over).
 """
 
 READ: Final = (
@@ -131,6 +144,20 @@ return {'ok', now, {}, said}
 """
 )
 """KEYS and ARGV as in ``RESERVE``; adds nothing."""
+
+NAMES: Final = (
+    _CHECK
+    + _WAIT
+    + """
+local names = {}
+for _, name in ipairs(redis.call('SRANDMEMBER', KEYS[3], ARGV[7])) do
+  if redis.call('EXISTS', ARGV[6] .. name) == 1 then names[#names + 1] = name
+  else redis.call('SREM', KEYS[3], name) end
+end
+return {'ok', names}
+"""
+)
+"""The counters that there are, so many at most. ARGV from 6: the prefix of counters' keys, the number."""
 
 SETTLE: Final = (
     _CHECK

@@ -8,7 +8,7 @@ import pytest
 from redis_servers import one_redis
 from runtimes import runtime
 from sites import listening
-from spenders import CENT, USD, Executed, bundle, spend, together
+from spenders import CENT, USD, Executed, bundle, connection, spend, together
 
 from meshplan.schemas.plan import Literally
 
@@ -79,3 +79,25 @@ async def test_a_runtime_that_is_started_again_counts_what_its_ledger_says(tmp_p
             status, _, error = await spend(running.base, "fixed")
     assert (status, error["data"]["reason"]) == (429, "over_budget")
     assert server.calls["fixed"] == 1000
+
+
+async def test_each_runtime_shows_what_all_have_spent_also_while_the_server_is_away(tmp_path, redis):
+    server = Executed()
+    async with listening(server) as port, AsyncExitStack() as stack:
+        first, second = [
+            await started(stack, port, tmp_path, redis, name, workers) for name, workers in (("a", 1), ("b", 2))
+        ]
+        await acquainted(redis, 2)
+        async with connection(first.base) as caller:
+            assert [(await caller.call("fixed"))[0] for _ in range(3)] == [200] * 3
+
+        async def shown(reached):
+            with anyio.fail_after(20):
+                while not reached(found := await second.status()):
+                    await anyio.lowlevel.checkpoint()
+            return found
+
+        await shown(lambda found: found["budgets"]["calls"]["used"] == 3)
+        redis.kill()
+        gone = await shown(lambda found: found["counters"]["state"] == "down" and found["counters"]["age"] > 0)
+        assert (gone["budgets"]["calls"]["used"], gone["budgets"]["fixed"]["used"]) == (3, "0.03")

@@ -63,6 +63,16 @@ async def test_what_one_worker_reserves_another_cannot():
         assert [standing.used for standing in await first.read(CHARGES)] == [10]
 
 
+async def test_what_is_nearly_used_up_is_told_to_one_worker():
+    async with keeper() as (till, wire, _):
+        soft = [Charge("soft calls day UTC *", "day", "UTC", 2, 2, binding=False, warn=1)]
+        found = [
+            await worker.reserve(str(number), soft)
+            for number, worker in enumerate([KeeperCounters(wire), KeeperCounters(Wire(till))] * 2)
+        ]
+        assert [(one.warned, one.passed) for one in found] == [((0,), ()), ((), (0,)), ((), ()), ((), ())]
+
+
 async def test_a_grant_that_nobody_heard_is_taken_back():
     async with keeper() as (_, wire, counters):
         wire.answering = anyio.Event()

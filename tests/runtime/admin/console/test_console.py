@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -316,3 +317,26 @@ def test_minutes_hold_what_ended_in_them():
 )
 def test_durations_read_well(seconds, text):
     assert words.took(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "said"),
+    [
+        ("ok", 0.4, "Counted by redis, for several runtimes together (ok)."),
+        ("joining", None, "nothing has been read from it yet"),
+        ("down", 90.2, "(down: gone); what is shown was read 90 s ago."),
+    ],
+)
+async def test_spend_says_how_old_the_standing_of_shared_counters_is(tmp_path, state, age, said):
+    console, _ = world(tmp_path)
+    error = "gone" if state == "down" else None
+    counters = {"kind": "redis", "state": state, "error": error, "fail": "closed", "age": age}
+
+    class Shared:
+        ready = True
+
+        async def page(self):
+            return {**console.reports.report(), "counters": counters}
+
+    found = await page(replace(console, reports=Shared()), "spend")
+    assert said in found.words()

@@ -10,6 +10,7 @@ from meshplan.runtime.budget.port import Charge, CountersUnavailableError, Excee
 from meshplan.runtime.budget.redis import counters as module
 from meshplan.runtime.budget.redis.counters import RedisCounters, open_counters
 from meshplan.runtime.budget.redis.link import Link
+from meshplan.runtime.budget.redis.watch import Watch
 from meshplan.schemas.windows import bucket
 
 DAY = Charge("month-cap calls day UTC *", "day", "UTC", 1000, 1, binding=True)
@@ -267,3 +268,47 @@ async def test_one_that_died_is_waited_for_only_so_long(server, monkeypatch):
         await link.close()
         server.client.flushall()
         assert await used(mesh) == 500, "what it was seen to have spent still counts"
+
+
+async def test_what_is_nearly_used_up_is_told_once_whoever_asks(server):
+    soft = Charge("soft tokens hour UTC *", "hour", "UTC", 10, 3, binding=False, warn=5)
+    async with runtimes(server.url, server.url) as [first, second]:
+        found = [await mesh.reserve(f"d{number}", [DAY, soft]) for number, mesh in enumerate([first, second] * 3)]
+    assert [one.warned for one in found] == [(), (1,), (), (), (), ()]
+    assert [one.passed for one in found] == [(), (), (), (1,), (), ()]
+
+
+async def test_what_the_server_holds_is_seen_by_every_runtime_and_stays_when_it_is_down(server):
+    strange = Charge("odd calls day Nowhere/Else *", "minute", "UTC", 10, 1, binding=False)
+    async with runtimes(server.url, server.url) as [first, second]:
+        granted = await first.reserve("a", [DAY._replace(amount=5), MINUTE, strange])
+        await first.settle("a", [DAY._replace(amount=5), MINUTE, strange], granted, [2, 1, 1])
+        clock = [100.0]
+        watch = Watch(second, lambda: clock[0])
+        assert (watch.newest(), watch.age) == ({}, None)
+
+        async def looked():
+            await anyio.lowlevel.checkpoint()
+            return watch.age is not None
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch.run)
+            await until(looked)
+            tasks.cancel_scope.cancel()
+        seen = {(counter.budget, counter.window): used for counter, used in watch.newest().items()}
+        assert seen == {("month-cap", "day"): 2, ("burst", "minute"): 1}
+        server.kill()
+        clock[0] += 42
+        with pytest.raises(CountersUnavailableError):
+            await watch.look()
+        assert (watch.age, {counter.budget for counter in watch.newest()}) == (42.0, {"month-cap", "burst"})
+
+
+async def test_counters_that_are_gone_are_not_looked_for_again(server):
+    async with runtimes(server.url) as [one]:
+        await one.reserve("a", [DAY, MINUTE])
+        server.client.delete("{meshplan:acme}:c:" + MINUTE.counter)
+        assert await one.names(10) == [DAY.counter]
+        assert server.client.smembers("{meshplan:acme}:touched") == {DAY.counter.encode()}
+        await one.reserve("b", [MINUTE])
+        assert sorted(await one.names(10)) == sorted([DAY.counter, MINUTE.counter])

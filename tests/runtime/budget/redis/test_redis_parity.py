@@ -13,7 +13,7 @@ from meshplan.runtime.budget.redis.link import Link
 
 EXAMPLES = count()
 WINDOWS = st.sampled_from([("minute", "UTC"), ("hour", "UTC"), ("day", "Europe/Berlin"), ("month", "Asia/Kolkata")])
-BUDGETS = st.lists(st.tuples(WINDOWS, st.integers(0, 60), st.booleans()), min_size=1, max_size=4)
+BUDGETS = st.lists(st.tuples(WINDOWS, st.integers(0, 60), st.booleans(), st.integers(0, 50)), min_size=1, max_size=4)
 CALLS = st.lists(
     st.tuples(st.sets(st.integers(0, 3), min_size=1), st.integers(0, 25), st.none() | st.integers(0, 40)), max_size=12
 )
@@ -23,8 +23,9 @@ CALLS = st.lists(
 def charges_of(example, budgets, chosen, amount):
     for place in sorted(chosen):
         if place < len(budgets):
-            (window, zone), limit, binding = budgets[place]
-            yield Charge(f"{example}.{place} calls {window} {zone} *", window, zone, limit, amount, binding=binding)
+            (window, zone), limit, binding, warn = budgets[place]
+            name = f"{example}.{place} calls {window} {zone} *"
+            yield Charge(name, window, zone, limit, amount, binding=binding, warn=warn)
 
 
 async def verdicts(counters, example, budgets, calls):
@@ -36,7 +37,7 @@ async def verdicts(counters, example, budgets, calls):
         found = await counters.reserve(f"{example}.{number}", charges)
         sums = [standing.used for standing in found.standings]
         if isinstance(found, Granted):
-            yield "granted", sums
+            yield "granted", sums, found.warned, found.passed
             if actual is not None:
                 await counters.settle(f"{example}.{number}", charges, found, [actual] * len(charges))
                 yield [standing.used for standing in await counters.read(charges)]
