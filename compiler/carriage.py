@@ -20,6 +20,7 @@ UNTOLD: Final = frozenset(
         "elicitation-required",
         "rounds",
         "ping",
+        "task-updates",
     }
 )
 """Features that belong to clients, or that a server uses without declaring them: no lock tells of them."""

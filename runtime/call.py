@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from meshplan.runtime.asks import Ask
 from meshplan.runtime.correspondents import Whose
@@ -17,8 +17,11 @@ from meshplan.runtime.protocol import (
 )
 from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
-from meshplan.runtime.upstream.port import OnNotify, Upstream
+from meshplan.runtime.upstream.port import OnNotify
 from meshplan.schemas.carriage import TASKS
+
+if TYPE_CHECKING:
+    from meshplan.runtime.targets import Held
 
 Era = Literal["modern", "legacy"]
 
@@ -28,8 +31,8 @@ Via = Literal["direct", "strategy"]
 Result = dict[str, Any] | bytes
 """What answers a request: a result object, or one that is serialised already."""
 
-Hold = Callable[[Upstream, str, str, float], Awaitable[None]]
-"""Takes what an allowed subscription is for: the upstream, its URI of the resource, its server's name, and seconds."""
+Hold = Callable[["Held"], Awaitable[None]]
+"""Takes what an allowed subscription is for."""
 
 OnLimits = Callable[[Mapping[str, str]], None]
 """Gets headers that say what is left of the caller's budgets."""

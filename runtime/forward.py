@@ -22,12 +22,12 @@ from meshplan.runtime.errors import (
 from meshplan.runtime.journal import Journal
 from meshplan.runtime.ledger.notes import size_of
 from meshplan.runtime.results import for_era, outward_uris
-from meshplan.runtime.rounds import Rounds
+from meshplan.runtime.rounds import Rounds, client_of
 from meshplan.runtime.shapes import members
 from meshplan.runtime.signin.asking import ask
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import View
-from meshplan.runtime.targets import Target, Trace
+from meshplan.runtime.targets import Held, Target, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
 from meshplan.runtime.tasks import RELAY, Tasks
 from meshplan.runtime.upstream.failures import SignInWanted
@@ -150,8 +150,8 @@ class Forwarder:
             if trace.span is not None:
                 request.sends = trace.span
                 trace.span.sending(request, view.snapshot.plan.servers[target.server], upstream)
-            if call.hold is not None and target.upstream_uri is not None:
-                await call.hold(upstream, target.server, target.upstream_uri, target.timeout)
+            if call.hold is not None:
+                await call.hold(Held(upstream, target, trace.capability, client_of(call)))
                 return None
             return await self._rounds.send(view, call, target, trace, request, upstream)
         except UpstreamRefusal as error:

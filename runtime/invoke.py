@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from anyio import get_cancelled_exc_class
@@ -28,9 +29,9 @@ from meshplan.runtime.seal import Sealer
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot, View
 from meshplan.runtime.strategies.outer import Outer
-from meshplan.runtime.targets import RESOLVERS, SUBSCRIBE, Trace
+from meshplan.runtime.targets import FOLLOW, RESOLVERS, SUBSCRIBE, Held, Trace
 from meshplan.runtime.tasks import METHODS as TASK_METHODS
-from meshplan.runtime.tasks import Tasks
+from meshplan.runtime.tasks import Tasks, as_seen
 from meshplan.runtime.telemetry.asked import Asked
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.used import Once
@@ -93,6 +94,11 @@ class Invoker:
         """Whether the newest plan would let this through; for what is told, not asked for, so nothing is recorded."""
         return self._resolver.permits(call)
 
+    def told(self, call: Call, held: Held, task: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What a server says of a task that this call follows, as its caller sees it; ``None`` where it may not any more."""
+        view = self._resolver.holding(call, held)
+        return None if view is None else as_seen(view, call, held.target.server, task)
+
     def left(self, owner: tuple[str, str], endpoint: str, session: str) -> None:
         """A client's session has ended: so do those that it had at servers."""
         self._upstreams.forget(owner, client_name(endpoint, session))
@@ -138,7 +144,7 @@ class Invoker:
 
     async def _decided(self, view: View, call: Call, trace: Trace) -> tuple[Result, Outcome]:
         """Decide and forward; a strategy's call has its turn with the call that it belongs to."""
-        if call.method in TASK_METHODS:
+        if call.method in TASK_METHODS or (call.method == FOLLOW and call.hold is not None):
             target = await self._tasks.target(view, call, trace)
         else:
             resolve = RESOLVERS.get(call.method)

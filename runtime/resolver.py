@@ -9,7 +9,8 @@ from meshplan.runtime.call import Call
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.errors import RpcError, not_ready, quarantined, unauthenticated, unknown
 from meshplan.runtime.snapshot import Snapshot, View
-from meshplan.runtime.targets import RESOLVERS, Target, Trace
+from meshplan.runtime.targets import RESOLVERS, Held, Target, Trace
+from meshplan.runtime.tasks import judge_task
 
 
 class Resolver:
@@ -47,6 +48,19 @@ class Resolver:
         if target is not None:
             self.check_drift(view, target, trace)
         return target
+
+    def holding(self, call: Call, held: Held) -> View | None:
+        """The newest plan's view of a caller who follows a task, where it still may; nothing is recorded."""
+        snapshot, trace = self._active.snapshot, Trace()
+        if snapshot is None or held.capability is None:
+            return None
+        try:
+            view = self.view(snapshot, call)
+            judge_task(view, held.target.server, held.capability, trace)
+            self.check_drift(view, held.target, trace)
+        except RpcError:
+            return None
+        return view
 
     def permits(self, call: Call) -> bool:
         """Whether the newest plan would let this through; for what is told, not asked for, so nothing is recorded."""

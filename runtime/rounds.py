@@ -208,6 +208,11 @@ def client_name(endpoint: str, session: str) -> str:
     return f"{endpoint} {session}"
 
 
+def client_of(call: Call) -> Client:
+    """Whose session a call belongs to, at a server that has one a client."""
+    return _client(call, relayed_capabilities(call.client_capabilities))
+
+
 def _client(call: Call, declared: Mapping[str, Any]) -> Client:
     capabilities = jsontext.canonical(declared)
     if call.session is not None:

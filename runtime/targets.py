@@ -15,6 +15,7 @@ from meshplan.runtime.record import ordered_id
 from meshplan.runtime.shapes import members
 from meshplan.runtime.snapshot import View
 from meshplan.runtime.telemetry.port import CallSpan
+from meshplan.runtime.upstream.port import Client, Upstream
 from meshplan.runtime.uris import UriRefusedError, normalise, normalise_live
 from meshplan.schemas.capability import CapabilityKey, Kind
 from meshplan.schemas.decide import Verdict
@@ -74,8 +75,18 @@ class Target:
     upstream_uri: str | None = None
 
 
-SUBSCRIBE = "resources/subscribe"
-"""The one method that leads to something which lasts."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an allowed call leads to that lasts: a resource or a task of an upstream, for one client of it."""
+
+    upstream: Upstream
+    target: Target
+    capability: str | None
+    client: Client
+
+
+SUBSCRIBE, FOLLOW = "resources/subscribe", "subscriptions/listen"
+"""The methods that lead to something which lasts, a resource and a task."""
 
 Resolve = Callable[[View, Call, Trace], Target | None]
 

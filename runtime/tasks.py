@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from meshplan.runtime.call import Call
@@ -34,7 +35,7 @@ class Tasks:
         """
         if call.legacy or not view.index.extensions:
             raise method_not_found(call.method)
-        _check_declared(call)
+        check_declared(call.client_capabilities)
         shown = text(call.params.get("taskId"))
         if shown is None:
             raise invalid("a task id is missing")
@@ -46,12 +47,7 @@ class Tasks:
         except (BrokenSealError, SecretError):
             raise unknown("task", shown[:200], "no_such_task") from None
         server, capability = str(found["s"]), str(found["c"])
-        verdict = view.judge(capability)
-        trace.note(capability, verdict)
-        if not verdict.allowed:
-            raise unknown("task", shown[:200], verdict.code)
-        if RELAY not in view.index.relays.get(server, ()):
-            raise unknown("task", shown[:200], "not_relayed")
+        judge_task(view, server, capability, trace, shown)
         return Target(server, view.index.timeouts[server], {**call.forwarded(), "taskId": found["t"]})
 
     async def outward(
@@ -59,7 +55,7 @@ class Tasks:
     ) -> dict[str, Any]:
         """A result under the caller's own task id; raises ``RpcError``."""
         if call.method in METHODS:
-            return _shown(view, call, target, result)
+            return as_seen(view, call, target.server, result)
         upstream = text(result.get("taskId"))
         if upstream is None or trace.capability is None:
             return result
@@ -72,19 +68,31 @@ class Tasks:
         return {**result, "taskId": sealed}
 
 
-def _check_declared(call: Call) -> None:
-    if TASKS not in (members(call.client_capabilities.get("extensions")) or {}):
+def judge_task(view: View, server: str, capability: str, trace: Trace, named: str = "") -> None:
+    """Decide on what started a task; raises ``RpcError``, which calls the task what its caller does."""
+    verdict = view.judge(capability)
+    trace.note(capability, verdict)
+    if not verdict.allowed:
+        raise unknown("task", named[:200], verdict.code)
+    if RELAY not in view.index.relays.get(server, ()):
+        raise unknown("task", named[:200], "not_relayed")
+
+
+def check_declared(capabilities: Mapping[str, Any]) -> None:
+    """Only a client that declares the extension is told of tasks; raises ``RpcError``."""
+    if TASKS not in (members(capabilities.get("extensions")) or {}):
         wanted: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
         raise RpcError(MISSING_REQUIRED_CLIENT_CAPABILITY, f"the client does not declare `{TASKS}`", wanted)
 
 
-def _shown(view: View, call: Call, target: Target, result: dict[str, Any]) -> dict[str, Any]:
+def as_seen(view: View, call: Call, server: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A task as its caller sees it, in a result or a notification: under its own id, with the endpoint's URIs."""
     found = dict(result)
     if "taskId" in found:
         found["taskId"] = call.params["taskId"]
     inner = members(found.get("result"))
     if inner is not None:
-        found["result"] = outward_uris(view.index, target.server, "tools/call", inner)
+        found["result"] = outward_uris(view.index, server, "tools/call", inner)
     return found
 
 

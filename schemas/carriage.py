@@ -48,6 +48,8 @@ IMPOSSIBLE: Final = (
     Gap("ping", "2026-07-28 has no ping", FRONTS[3:]),
     Gap("tasks", "the extension needs results that name their type, which came with 2026-07-28", FRONTS[:3]),
     Gap("tasks", "tasks of servers with sessions were an experiment that 2026-07-28 ended", era="legacy"),
+    Gap("task-updates", "they are told on a `subscriptions/listen`, which came with 2026-07-28", FRONTS[:3]),
+    Gap("task-updates", "tasks of servers with sessions were an experiment that 2026-07-28 ended", era="legacy"),
     Gap("structured-values", "structured content was always an object before 2026-07-28", FRONTS[:3]),
     Gap("extensions", "only the two ends of an extension know what its messages mean"),
 )

@@ -14,12 +14,11 @@ from meshplan.runtime.front import jsonrpc
 from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.rounds import complete
 from meshplan.runtime.front.session import Channel, Session
-from meshplan.runtime.front.subscriptions import Subscription, Subscriptions
+from meshplan.runtime.front.subscriptions import Resource, Subscriptions
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.results import server_info
 from meshplan.runtime.shapes import members, text
-from meshplan.runtime.targets import SUBSCRIBE
-from meshplan.runtime.upstream.port import Upstream
+from meshplan.runtime.targets import SUBSCRIBE, Held
 
 VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions with a handshake that are served, oldest first."""
@@ -115,12 +114,12 @@ def _set_level(desk: Desk, session: Session, params: Mapping[str, Any]) -> dict[
 
 async def _subscribe(desk: Desk, session: Session, caller: Caller, request: jsonrpc.Request) -> dict[str, Any]:
     """Decided and recorded like a read, and held open until the session lets go of it."""
-    held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, desk.active, session.update)
+    held = session.subscriptions = session.subscriptions or Subscriptions(desk.background, desk.active)
     uri = text(request.params.get("uri")) or ""
 
-    async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
-        outward = desk.outward(session.endpoint, server)
-        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again, permitted), seconds)
+    async def hold(found: Held) -> None:
+        resource = Resource(uri, desk.outward(session.endpoint, found.target.server), session.update)
+        await held.hold(resource.subscription(found, again, permitted), found.target.timeout)
 
     async def again() -> None:
         await _subscribe(desk, session, caller, request)

@@ -11,19 +11,19 @@ from meshplan.runtime.active import Watcher
 from meshplan.runtime.call import Call, OnLimits, Result
 from meshplan.runtime.errors import RpcError, invalid
 from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
+from meshplan.runtime.front.following import Following, wanted_tasks
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
-from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Subscription, Subscriptions
+from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Resource, Subscriptions
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
 from meshplan.runtime.results import own_envelope, server_info
 from meshplan.runtime.shapes import items, members, text
-from meshplan.runtime.targets import SUBSCRIBE
+from meshplan.runtime.targets import FOLLOW, SUBSCRIBE, Held
 from meshplan.runtime.telemetry.context import follow
-from meshplan.runtime.upstream.port import Upstream
 
 SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
-LISTEN = "subscriptions/listen"
+LISTEN = FOLLOW
 
 _WANTED = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
@@ -92,21 +92,36 @@ async def listen(
     """Serve one subscription: acknowledge, tell of changes, and return the final result when it is over."""
     follow(request.params)
     with desk.answering(endpoint, caller, request, envelope.protocol_version):
-        return await _listened(desk, endpoint, caller, request, write)
+        return await _listened(desk, endpoint, caller, request, envelope, write)
 
 
-async def _listened(desk: Desk, endpoint: str, caller: Caller, request: Request, write: Write) -> dict[str, Any]:
+async def _listened(
+    desk: Desk, endpoint: str, caller: Caller, request: Request, envelope: Envelope, write: Write
+) -> dict[str, Any]:
     wanted = members(request.params.get("notifications"))
     if wanted is None:
         raise invalid("the notifications to listen for are missing")
-    desk.index(endpoint)
+    call = Call(
+        endpoint,
+        caller,
+        "modern",
+        FOLLOW,
+        request.params,
+        client_capabilities=members(envelope.client_capabilities) or {},
+        client_info=members(envelope.client_info),
+        request_id=request.id,
+        version=envelope.protocol_version,
+    )
+    tasks = wanted_tasks(desk, call, wanted)
     honoured: dict[str, Any] = {name: True for name in _WANTED.values() if wanted.get(name) is True}
     meta = _meta(request.id)
-    with desk.active.watch(endpoint, caller) as watcher, _holding(desk, watcher) as held:
+    with desk.active.watch(endpoint, caller) as watcher, _holding(desk) as held:
         desk.check_streams(caller.owner)
         uris = [uri for uri in items(wanted.get("resourceSubscriptions")) if isinstance(uri, str)]
-        done = await _subscribe(desk, endpoint, caller, held, uris)
+        done = await _subscribe(desk, endpoint, caller, held, watcher, uris)
         honoured |= {"resourceSubscriptions": done} if done else {}
+        followed = await Following(desk, watcher, held, call, meta).follow(tasks)
+        honoured |= {"taskIds": followed} if followed else {}
         acknowledged = {"notifications": honoured, "_meta": meta}
         await write(notification_text("notifications/subscriptions/acknowledged", acknowledged))
         async for lists in watcher.changes():
@@ -115,15 +130,14 @@ async def _listened(desk: Desk, endpoint: str, caller: Caller, request: Request,
                     change not in _WANTED and desk.invoker.permits(_reading(endpoint, caller, change))
                 ):
                     await write(change_text(change, meta))
+            for message in watcher.said():
+                await write(message)
     return {"resultType": "complete", "_meta": {**meta, SERVER_INFO_META_KEY: server_info(endpoint)}}
 
 
 @contextmanager
-def _holding(desk: Desk, watcher: Watcher) -> Generator[Subscriptions]:
-    def tell(uri: str) -> None:
-        watcher.tell(frozenset({uri}))
-
-    held = Subscriptions(desk.background, desk.active, tell)
+def _holding(desk: Desk) -> Generator[Subscriptions]:
+    held = Subscriptions(desk.background, desk.active)
     try:
         yield held
     finally:
@@ -134,25 +148,30 @@ def _reading(endpoint: str, caller: Caller, uri: str) -> Call:
     return Call(endpoint=endpoint, caller=caller, era="modern", method="resources/read", params={"uri": uri})
 
 
-async def _subscribe(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, uris: list[str]) -> list[str]:
+async def _subscribe(
+    desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, watcher: Watcher, uris: list[str]
+) -> list[str]:
     """Subscribe to each resource, each decided and recorded; returns those that are."""
     done: list[str] = []
     for uri in dict.fromkeys(uris[:MAX_SUBSCRIPTIONS]):
         try:
-            await _one(desk, endpoint, caller, held, uri)
+            await _one(desk, endpoint, caller, held, watcher, uri)
         except RpcError:
             continue
         done.append(uri)
     return done
 
 
-async def _one(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, uri: str) -> None:
-    async def hold(upstream: Upstream, server: str, upstream_uri: str, seconds: float) -> None:
-        outward = desk.outward(endpoint, server)
-        await held.hold(Subscription(uri, server, upstream, upstream_uri, outward, again, permitted), seconds)
+async def _one(desk: Desk, endpoint: str, caller: Caller, held: Subscriptions, watcher: Watcher, uri: str) -> None:
+    def tell(changed: str) -> None:
+        watcher.tell(frozenset({changed}))
+
+    async def hold(found: Held) -> None:
+        resource = Resource(uri, desk.outward(endpoint, found.target.server), tell)
+        await held.hold(resource.subscription(found, again, permitted), found.target.timeout)
 
     async def again() -> None:
-        await _one(desk, endpoint, caller, held, uri)
+        await _one(desk, endpoint, caller, held, watcher, uri)
 
     def permitted() -> bool:
         return desk.invoker.permits(_reading(endpoint, caller, uri))

@@ -10,6 +10,7 @@ from meshplan.runtime.principal import Bearer, Credential, Vouched
 from meshplan.runtime.upstream.failures import Unavailable
 from meshplan.runtime.upstream.port import (
     Client,
+    FollowedTask,
     OnAsk,
     OnNotify,
     UpstreamFailure,
@@ -54,6 +55,17 @@ def request_in(sent: dict[str, Any], on_notify: OnNotify, on_ask: OnAsk) -> Upst
         on_ask=on_ask if sent["asks"] else None,
         whose=tuple(sent["whose"]) if sent["whose"] else None,
     )
+
+
+def task_out(task: FollowedTask) -> dict[str, Any]:
+    """A task to follow; who it is for stays behind, like a caller's token."""
+    return {"id": task.id, "client": None if task.client is None else asdict(task.client)}
+
+
+def task_in(sent: dict[str, Any]) -> FollowedTask:
+    """The task again."""
+    client: dict[str, Any] | None = sent["client"]
+    return FollowedTask(sent["id"], None if client is None else _client(client))
 
 
 def _client(sent: dict[str, Any]) -> Client:

@@ -169,8 +169,13 @@ class Keeper:
             raise RefusalError(carried.failure_out(failure)) from None
 
     async def _subscribe(self, arguments: Any, incoming: Incoming) -> None:
+        upstream = self._upstream(arguments)
+        if "task" in arguments:
+            held = upstream.follow(carried.task_in(arguments["task"]), incoming.note)
+        else:
+            held = upstream.subscribe(arguments["uri"], incoming.note)
         try:
-            async with self._upstream(arguments).subscribe(arguments["uri"], incoming.note):
+            async with held:
                 incoming.note(None)
                 await anyio.sleep_forever()
         except UpstreamFailure as failure:

@@ -18,7 +18,9 @@ from meshplan.runtime.upstream.connection import Surroundings
 from meshplan.runtime.upstream.credentials import Credentials
 from meshplan.runtime.upstream.failures import SecretUnavailable, Unavailable
 from meshplan.runtime.upstream.port import (
+    FollowedTask,
     Health,
+    OnTask,
     OnUpdate,
     UpstreamFailure,
     UpstreamRefusal,
@@ -83,6 +85,14 @@ class ApiServer:
         del on_update
         await anyio.lowlevel.checkpoint()
         raise UpstreamRefusal(METHOD_NOT_FOUND, f"updates of `{uri}` are not relayed")
+        yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``: an API has no tasks."""
+        del on_task
+        await anyio.lowlevel.checkpoint()
+        raise UpstreamRefusal(METHOD_NOT_FOUND, f"there is no task `{task.id}`")
         yield
 
     async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:

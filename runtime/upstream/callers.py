@@ -13,7 +13,7 @@ import anyio.abc
 from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.failures import Unavailable, secret_failure
-from meshplan.runtime.upstream.port import Behalf, Health, OnUpdate, Source, UpstreamRequest
+from meshplan.runtime.upstream.port import Behalf, FollowedTask, Health, OnTask, OnUpdate, Source, UpstreamRequest
 from meshplan.schemas.plan import BearerAuth, ExchangeAuth, HttpTransport, PerUserAuth, Transport
 
 if TYPE_CHECKING:
@@ -66,21 +66,21 @@ class CallerConnections:
         """See ``port.Upstream``; nobody's request is the service's, where there is one."""
         if request.behalf is None and self._service is not None:
             return await self._service.request(request)
-        async with self._used(request) as server:
+        async with self._used(request.behalf) as server:
             return await server.request(request)
 
     async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
         """See ``port.Upstream``."""
         if request.behalf is None and self._service is not None:
             return await self._service.forward(request)
-        async with self._used(request) as server:
+        async with self._used(request.behalf) as server:
             return await server.forward(request)
 
     @asynccontextmanager
-    async def _used(self, request: UpstreamRequest) -> AsyncGenerator[UpstreamServer]:
-        if request.behalf is None:
+    async def _used(self, behalf: Behalf | None) -> AsyncGenerator[UpstreamServer]:
+        if behalf is None:
             raise Unavailable(_NOBODY)
-        own = self._of(request.behalf)
+        own = self._of(behalf)
         own.users += 1
         try:
             if own.behalf.signed_in is not None:
@@ -132,6 +132,12 @@ class CallerConnections:
         del uri, on_update
         raise Unavailable(_NOBODY)
         yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``: over the caller's own connection."""
+        async with self._used(task.behalf) as server, server.follow(task, on_task):
+            yield
 
     async def negotiated(self, seconds: float) -> Negotiated:
         """What the server said to the service; without one, nothing is negotiated without a caller."""

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.abc
 
+from meshplan.runtime.errors import INVALID_PARAMS
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
 from meshplan.runtime.upstream.failures import Unavailable
-from meshplan.runtime.upstream.port import Client, Health, OnUpdate, UpstreamRequest
+from meshplan.runtime.upstream.port import (
+    Client,
+    FollowedTask,
+    Health,
+    OnTask,
+    OnUpdate,
+    UpstreamRefusal,
+    UpstreamRequest,
+)
 from meshplan.schemas.plan import Transport
 
 if TYPE_CHECKING:
@@ -28,11 +37,12 @@ SWEEP_SECONDS: Final = 30.0
 
 @dataclass(eq=False, slots=True)
 class _Lease:
-    """The session of one client, with how many requests use it and since when none does."""
+    """The session of one client, with how many requests use it, since when none does, and how many tasks are followed."""
 
     client: Client
     server: UpstreamServer
     users: int = 0
+    followed: int = 0
     idle_since: float = 0.0
 
 
@@ -122,7 +132,7 @@ class ClientSessions:
             await anyio.sleep(SWEEP_SECONDS)
             before = anyio.current_time() - IDLE_SECONDS
             for lease in [found for found in self._leases if not found.users and found.idle_since < before]:
-                if not lease.server.links:
+                if not lease.server.links and not lease.followed:
                     self._close(lease)
 
     def forget(self, owner: tuple[str, str], name: str) -> None:
@@ -135,6 +145,23 @@ class ClientSessions:
         """See ``port.Upstream``."""
         async with self._shared.subscribe(uri, on_update):
             yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``: in the session that the task was started in."""
+        if self.transport.kind == "http" or task.client is None:
+            async with self._shared.follow(task, on_task):
+                yield
+            return
+        lease = next((lease for lease in self._leases if lease.client == task.client), None)
+        if lease is None:
+            raise UpstreamRefusal(INVALID_PARAMS, "the session that the task was started in has ended")
+        lease.followed += 1
+        try:
+            async with lease.server.follow(task, on_task):
+                yield
+        finally:
+            lease.followed -= 1
 
     async def negotiated(self, seconds: float) -> Negotiated:
         """What the server said when it was connected."""

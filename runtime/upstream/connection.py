@@ -22,7 +22,7 @@ from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
 from meshplan.runtime.upstream.links import Links, OnCompleted
 from meshplan.runtime.upstream.modern_http import ModernSession
-from meshplan.runtime.upstream.port import Behalf, Client, Health, OnUpdate, UpstreamRequest
+from meshplan.runtime.upstream.port import Behalf, Client, FollowedTask, Health, OnTask, OnUpdate, UpstreamRequest
 from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
 from meshplan.schemas.plan import HttpTransport, Transport
 
@@ -170,6 +170,12 @@ class UpstreamServer:
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
         """See ``port.Upstream``."""
         async with self._updates.subscribe(uri, on_update):
+            yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``."""
+        async with self._updates.follow(task.id, on_task):
             yield
 
     async def negotiated(self, seconds: float) -> Negotiated:

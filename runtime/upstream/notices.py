@@ -11,7 +11,7 @@ from meshplan.runtime.shapes import members, text
 from meshplan.runtime.upstream.envelope import wanted_log
 from meshplan.runtime.upstream.exchange import Exchange
 from meshplan.runtime.upstream.links import COMPLETED, Links
-from meshplan.runtime.upstream.updates import ACKNOWLEDGED, SUBSCRIPTION_KEY, UPDATED
+from meshplan.runtime.upstream.updates import ACKNOWLEDGED, SUBSCRIPTION_KEY, TASK, UPDATED
 
 LIST_CHANGED: Final = frozenset(f"notifications/{what}/list_changed" for what in ("tools", "prompts", "resources"))
 
@@ -52,7 +52,7 @@ class Notices:
             exchange = self._by_token.get(text(found.pop("progressToken", None)) or "")
             if exchange is not None:
                 exchange.notice(method, found)
-        elif method in (ACKNOWLEDGED, UPDATED):
+        elif method in (ACKNOWLEDGED, UPDATED, TASK):
             self._updated(method, found)
         elif method == COMPLETED:
             self.links.completed(found)

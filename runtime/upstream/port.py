@@ -37,6 +37,10 @@ class Client:
     alone: bool = False
 
 
+OnTask = Callable[[dict[str, Any]], None]
+"""Gets what a server says of a task, as ``tasks/get`` would; must not block."""
+
+
 class Source(Protocol):
     """Where the value of a header comes from."""
 
@@ -84,6 +88,15 @@ class Sends(Protocol):
     def unsent(self) -> None:
         """It did not leave after all."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedTask:
+    """A task by its server's own id, with the client and the caller whose session or connection it was started in."""
+
+    id: str
+    client: Client | None = None
+    behalf: Behalf | None = None
 
 
 @dataclass(slots=True)
@@ -188,6 +201,10 @@ class Upstream(Protocol):
         Entering waits until the upstream has agreed, and raises ``UpstreamFailure`` where it does not; a connection
         that is replaced meanwhile is subscribed again. Several callers may share one subscription upstream.
         """
+        ...
+
+    def follow(self, task: FollowedTask, on_task: OnTask) -> AbstractAsyncContextManager[None]:
+        """Hear what becomes of a task while the context is open; otherwise as ``subscribe``."""
         ...
 
     def health(self) -> Health:

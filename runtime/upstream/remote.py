@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,9 @@ from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError
 from meshplan.runtime.upstream.failures import Unavailable
 from meshplan.runtime.upstream.pool import UpstreamPool
 from meshplan.runtime.upstream.port import (
+    FollowedTask,
     Health,
+    OnTask,
     OnUpdate,
     Upstream,
     UpstreamFailure,
@@ -69,18 +71,29 @@ class RemoteUpstream:
     @asynccontextmanager
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
         """See ``port.Upstream``."""
+        async with self._held({"uri": uri}, on_update):
+            yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``."""
+        async with self._held({"task": carried.task_out(task)}, on_task):
+            yield
+
+    @asynccontextmanager
+    async def _held(self, what: Mapping[str, Any], tell: Callable[[Any], None]) -> AsyncGenerator[None]:
         agreed = anyio.Event()
         failure: list[UpstreamFailure] = []
 
         async def on_note(note: Any) -> None:
-            if isinstance(note, str):
-                on_update(note)
+            if note is not None:
+                tell(note)
             agreed.set()
             await anyio.lowlevel.checkpoint()
 
         async def keep() -> None:
             try:
-                await self._keeper.call("subscribe", {**self._address, "uri": uri}, on_note=on_note)
+                await self._keeper.call("subscribe", {**self._address, **what}, on_note=on_note)
             except RefusalError as refusal:
                 failure.append(carried.failure_in(refusal.value))
             except LinkLostError:

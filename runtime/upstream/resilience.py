@@ -13,7 +13,9 @@ import anyio
 from meshplan.runtime.upstream.breaker import Breaker, OwnStanding, Standing
 from meshplan.runtime.upstream.failures import SecretUnavailable
 from meshplan.runtime.upstream.port import (
+    FollowedTask,
     Health,
+    OnTask,
     OnUpdate,
     Upstream,
     UpstreamFailure,
@@ -182,6 +184,12 @@ class Resilient:
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
         """See ``port.Upstream``: held at the first member that is there."""
         async with self._in_order()[0].upstream.subscribe(uri, on_update):
+            yield
+
+    @asynccontextmanager
+    async def follow(self, task: FollowedTask, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``: as ``subscribe``."""
+        async with self._in_order()[0].upstream.follow(task, on_task):
             yield
 
     def health(self) -> Health:

@@ -1,4 +1,4 @@
-"""Which resources of one server somebody wants to hear of: one subscription for all, renewed on each connection."""
+"""Which resources and tasks of one server somebody wants to hear of: one subscription for all, renewed on each connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -14,10 +14,13 @@ import anyio.lowlevel
 from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.shapes import items, members
 from meshplan.runtime.upstream.failures import SlowToConnect
-from meshplan.runtime.upstream.port import OnUpdate, UpstreamFailure, UpstreamRefusal, UpstreamRequest
+from meshplan.runtime.upstream.port import OnTask, OnUpdate, UpstreamFailure, UpstreamRefusal, UpstreamRequest
+from meshplan.schemas.carriage import TASKS
 
 LISTEN: Final = "subscriptions/listen"
 UPDATED: Final = "notifications/resources/updated"
+TASK: Final = "notifications/tasks"
+"""What becomes of a task (the tasks extension, Task Status Notifications)."""
 SUBSCRIPTION_KEY: Final = "io.modelcontextprotocol/subscriptionId"
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
@@ -26,7 +29,14 @@ AGREE_SECONDS: Final = 30.0
 AGAIN_SECONDS, MAX_AGAIN_SECONDS = 1.0, 60.0
 """Between two tries to renew what broke; doubled each time."""
 
+_MEMBERS: Final = {"resource": "resourceSubscriptions", "task": "taskIds"}
+"""What lists them in a ``subscriptions/listen``."""
+
 _LISTS: Final = ("tools", "prompts", "resources")
+
+Wanted = tuple[Literal["resource", "task"], str]
+"""A resource by its URI, or a task by its id."""
+_DECLARED: Final[dict[str, Any]] = {"extensions": {TASKS: {}}}
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +66,13 @@ class Link(Protocol):
 
 @dataclass(eq=False, slots=True)
 class _Wish:
-    """Somebody who wants to hear of a resource; ``settled`` says that the server agreed, or why it did not."""
+    """Somebody who wants to hear of something; ``settled`` says that the server agreed, or why it did not.
 
-    uri: str
-    on_update: OnUpdate
+    ``tell`` gets the params of each notification.
+    """
+
+    wanted: Wanted
+    tell: OnTask
     settled: anyio.Event = field(default_factory=anyio.Event)
     failure: UpstreamFailure | None = None
 
@@ -73,10 +86,10 @@ class _Wish:
 class _Stream:
     """One ``subscriptions/listen``: ``heard`` says that it was acknowledged (for ``honoured``) or is over."""
 
-    wanted: frozenset[str]
+    wanted: frozenset[Wanted]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     heard: anyio.Event = field(default_factory=anyio.Event)
-    honoured: frozenset[str] | None = None
+    honoured: frozenset[Wanted] | None = None
     failure: UpstreamFailure | None = None
     over: bool = False
 
@@ -102,7 +115,22 @@ class Updates:
     @asynccontextmanager
     async def subscribe(self, uri: str, on_update: OnUpdate) -> AsyncGenerator[None]:
         """See ``port.Upstream``."""
-        wish = _Wish(uri, on_update)
+
+        def tell(params: dict[str, Any]) -> None:
+            on_update(params["uri"])
+
+        async with self._wished(("resource", uri), tell):
+            yield
+
+    @asynccontextmanager
+    async def follow(self, task: str, on_task: OnTask) -> AsyncGenerator[None]:
+        """See ``port.Upstream``."""
+        async with self._wished(("task", task), on_task):
+            yield
+
+    @asynccontextmanager
+    async def _wished(self, wanted: Wanted, tell: OnTask) -> AsyncGenerator[None]:
+        wish = _Wish(wanted, tell)
         self._wishes.append(wish)
         self._changed.set()
         try:
@@ -119,8 +147,17 @@ class Updates:
     def updated(self, uri: str) -> None:
         """The server says that a resource changed: the one that was subscribed to, or one below it."""
         for wish in tuple(self._wishes):
-            if uri == wish.uri or uri.startswith(wish.uri.rstrip("/") + "/"):
-                wish.on_update(uri)
+            kind, wanted = wish.wanted
+            if kind == "resource" and (uri == wanted or uri.startswith(wanted.rstrip("/") + "/")):
+                wish.tell({"uri": uri})
+
+    def _told(self, params: Mapping[str, Any]) -> None:
+        """The server says what became of a task."""
+        meta = {name: value for name, value in (members(params.get("_meta")) or {}).items() if name != SUBSCRIPTION_KEY}
+        said = {name: value for name, value in params.items() if name != "_meta"} | ({"_meta": meta} if meta else {})
+        for wish in tuple(self._wishes):
+            if wish.wanted == ("task", params.get("taskId")):
+                wish.tell(said)
 
     async def run(self) -> None:
         """Keep the server subscribed to what is wished for, on whatever connection there is, until cancelled."""
@@ -158,27 +195,27 @@ class Updates:
         declared = {name: members(said.capabilities.get(name)) or {} for name in _LISTS}
         return {f"{name}ListChanged": True for name in _LISTS if declared[name].get("listChanged") is True}
 
-    def _settle(self, uris: frozenset[str], failure: UpstreamFailure | None = None) -> None:
+    def _settle(self, wanted: frozenset[Wanted], failure: UpstreamFailure | None = None) -> None:
         for wish in self._wishes:
-            if wish.uri in uris:
+            if wish.wanted in wanted:
                 wish.settle(failure)
 
-    def _wanted(self) -> frozenset[str]:
-        return frozenset(wish.uri for wish in self._wishes)
+    def _wanted(self) -> frozenset[Wanted]:
+        return frozenset(wish.wanted for wish in self._wishes)
 
     async def _follow(self, link: Link) -> None:
         """A server with sessions: one request for each resource that begins or ceases to be of interest."""
-        told: set[str] = set()
+        told: set[Wanted] = set()
         while True:
             self._changed = anyio.Event()
-            for uri in sorted(self._wanted() - told):
-                failure = await _tell(link, "resources/subscribe", uri)
+            for wanted in sorted(self._wanted() - told):
+                failure = await _tell(link, "resources/subscribe", wanted)
                 if failure is None:
-                    told.add(uri)
-                self._settle(frozenset({uri}), failure)
-            for uri in sorted(told - self._wanted()):
-                await _tell(link, "resources/unsubscribe", uri)
-                told.discard(uri)
+                    told.add(wanted)
+                self._settle(frozenset({wanted}), failure)
+            for wanted in sorted(told - self._wanted()):
+                await _tell(link, "resources/unsubscribe", wanted)
+                told.discard(wanted)
             self._settle(frozenset(told))
             if not self._wishes and not told:
                 return
@@ -209,7 +246,7 @@ class Updates:
 
     def _acknowledge(self, stream: _Stream) -> None:
         honoured = stream.honoured or frozenset()
-        failure = stream.failure or UpstreamRefusal(METHOD_NOT_FOUND, "the server does not tell of this resource")
+        failure = stream.failure or UpstreamRefusal(METHOD_NOT_FOUND, "the server does not tell of this")
         self._settle(honoured)
         self._settle(stream.wanted - honoured, failure)
 
@@ -217,15 +254,23 @@ class Updates:
         async def on_notify(method: str, params: dict[str, Any]) -> None:
             if method == ACKNOWLEDGED:
                 agreed = members(params.get("notifications")) or {}
-                found = [uri for uri in items(agreed.get("resourceSubscriptions")) if isinstance(uri, str)]
-                stream.honoured = frozenset(found)
+                stream.honoured = _agreed("resource", agreed.get(_MEMBERS["resource"])) | _agreed(
+                    "task", agreed.get(_MEMBERS["task"])
+                )
                 stream.heard.set()
             elif method == UPDATED and isinstance(params.get("uri"), str):
                 self.updated(params["uri"])
+            elif method == TASK:
+                self._told(params)
             await anyio.lowlevel.checkpoint()
 
-        wanted = {**flags, **({"resourceSubscriptions": sorted(stream.wanted)} if stream.wanted else {})}
+        named = {
+            member: sorted(name for what, name in stream.wanted if what == kind) for kind, member in _MEMBERS.items()
+        }
+        wanted = {**flags, **{member: names for member, names in named.items() if names}}
         request = UpstreamRequest(LISTEN, {"notifications": wanted}, float("inf"), on_notify=on_notify)
+        if _MEMBERS["task"] in wanted:
+            request.client_capabilities = _DECLARED
         try:
             with stream.scope:
                 await link.request(request, float("inf"))
@@ -242,7 +287,14 @@ async def _cancel_when_gone(link: Link, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _tell(link: Link, method: str, uri: str) -> UpstreamFailure | None:
+def _agreed(kind: Literal["resource", "task"], names: Any) -> frozenset[Wanted]:
+    return frozenset((kind, name) for name in items(names) if isinstance(name, str))
+
+
+async def _tell(link: Link, method: str, wanted: Wanted) -> UpstreamFailure | None:
+    kind, uri = wanted
+    if kind == "task":
+        return UpstreamRefusal(METHOD_NOT_FOUND, "the server does not tell of tasks")
     deadline = anyio.current_time() + AGREE_SECONDS
     try:
         await link.request(UpstreamRequest(method, {"uri": uri}, AGREE_SECONDS), deadline)

@@ -1,7 +1,7 @@
 """A server of either era over HTTP or standard input and output, without any library, that has every feature of MCP.
 
 Usage: era_upstream.py modern|legacy BELL [PORT]. What is appended to the file BELL is said to whoever listens, a line each:
-`resources` (the list changed), `done ID` (of a link that a user was given) or the URI of a resource that changed.
+`resources` (the list changed), `task` (it has ended), `done ID` (of a link that a user was given) or the URI of a resource that changed.
 """
 
 import itertools
@@ -170,6 +170,8 @@ class Everything:
 
     def modern_on_subscriptions_listen(self, exchange, params):
         wanted = params["notifications"]
+        if "taskIds" in wanted and TASKS not in exchange.peer.declared.get("extensions", {}):
+            raise Error(-32021, "no tasks without the extension")
         mark = {META + "subscriptionId": exchange.id}
         exchange.notify("subscriptions/acknowledged", notifications=wanted, _meta=mark)
         self.listeners[exchange] = wanted
@@ -184,6 +186,12 @@ class Everything:
             for peer in tuple(self.peers):
                 params = {"elicitationId": line.removeprefix("done ")}
                 peer.aside.put({"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": params})
+            return
+        if line == "task":
+            done = {**task("completed"), "result": {"content": [text("worked")]}, "novel": [1.0, None]}
+            for exchange, wanted in tuple(self.listeners.items()):
+                if done["taskId"] in wanted.get("taskIds", ()):
+                    exchange.notify("tasks", **done, _meta={META + "subscriptionId": exchange.id, "x/y": 1})
             return
         list_changed = line == "resources"
         name = "resources/list_changed" if list_changed else "resources/updated"

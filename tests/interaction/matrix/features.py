@@ -247,6 +247,17 @@ def tasks(wire, bell):
 
 
 @feature
+def task_updates(wire, bell):
+    declared(wire, "extensions", TASKS)
+    made = wire.tool("task").result
+    with wire.listening({"taskIds": [made["taskId"]]}) as said:
+        told = _rung(bell, "task", said, "notifications/tasks")
+    assert (told["taskId"], told["status"], told["novel"]) == (made["taskId"], "completed", [1.0, None])
+    assert told["result"]["content"] == [{"type": "text", "text": "worked"}]
+    assert told["_meta"] == {"io.modelcontextprotocol/subscriptionId": wire.numbers, "x/y": 1}
+
+
+@feature
 def apps(wire, bell):
     [echo] = [tool for tool in wire.call("tools/list").result["tools"] if tool["name"] == "echo"]
     uri = echo["_meta"]["ui"]["resourceUri"]
