@@ -229,6 +229,7 @@ class FakeUpstream:
     handler: Handler
     requests: list[UpstreamRequest] = field(default_factory=list)
     subscribers: dict[str, list] = field(default_factory=dict)
+    followers: list = field(default_factory=list)
 
     @asynccontextmanager
     async def subscribe(self, uri, on_update):
@@ -239,6 +240,22 @@ class FakeUpstream:
             yield
         finally:
             self.subscribers[uri].remove(on_update)
+
+    @asynccontextmanager
+    async def follow(self, task, on_task):
+        if "refused" in task.id:
+            raise UpstreamRefusal(-32602, "no such task")
+        self.followers.append((task, on_task))
+        try:
+            yield
+        finally:
+            self.followers.remove((task, on_task))
+
+    def tell(self, task):
+        """Tell who follows a task what became of it."""
+        for followed, on_task in tuple(self.followers):
+            if followed.id == task["taskId"]:
+                on_task(task)
 
     def update(self, uri, *, of=None):
         """Tell the subscribers of `of` (else of the resource itself) that a resource changed."""

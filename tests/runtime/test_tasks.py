@@ -1,5 +1,9 @@
 """Tasks: routed by their id, which is good for one principal at one endpoint, and decided anew each time."""
 
+import json
+from contextlib import asynccontextmanager
+
+import anyio
 import pytest
 from plans import Draft, FakeUpstreams
 from sites import site
@@ -101,6 +105,82 @@ async def test_each_operation_is_decided_anew():
         found.active.swap(Snapshot(plan.bundle()))
         assert (await operate(found, "tasks/cancel", task)).json()["error"]["message"].startswith("Unknown task")
         assert found.attempts[-1].outcome == "denied"
+
+
+@asynccontextmanager
+async def following(found, *tasks, capabilities=CLIENT, **more):
+    """What is said to a client that follows tasks, one message after the other, and the id of its request."""
+    wanted = {"notifications": {"taskIds": list(tasks)}}
+    body, headers = found.modern_parts("subscriptions/listen", wanted, capabilities=capabilities, **more)
+    async with found.client.stream("POST", found.url(), json=body, headers=headers) as response:
+        yield (json.loads(line[6:]) async for line in response.aiter_lines() if line.startswith("data: ")), body["id"]
+
+
+def ended(task="t-1"):
+    link = {"type": "resource_link", "uri": "file:///pub/a", "name": "a"}
+    return {"taskId": task, "status": "completed", "result": {"content": [link]}, "_meta": {"x/y": 1}, "novel": [None]}
+
+
+async def test_who_follows_a_task_hears_of_it_under_its_own_id_and_nobody_else_does():
+    pool = upstreams(Runner())
+    async with site(draft().bundle(), pool) as found:
+        ann, bob = (await start(found))["taskId"], (await start(found, key="bob"))["taskId"]
+        # One's own, somebody else's, the server's own id, nonsense, and one's own once more.
+        async with following(found, ann, bob, "t-1", 7, "", ann) as (messages, number):
+            meta = {"io.modelcontextprotocol/subscriptionId": number}
+            with anyio.fail_after(5):
+                acknowledged = await anext(messages)
+                pool.get("s").tell(ended())
+                told = await anext(messages)
+            [(followed, _)] = pool.get("s").followers
+            found.active.close()
+        assert acknowledged["params"] == {"notifications": {"taskIds": [ann]}, "_meta": meta}
+        assert (followed.id, followed.client.owner) == ("t-1", ("key", "ann"))
+        link = {"type": "resource_link", "uri": "s+file:///pub/a", "name": "a"}
+        assert told["method"] == "notifications/tasks"
+        assert told["params"] == {
+            **ended(),
+            "taskId": ann,
+            "result": {"content": [link]},
+            "_meta": {"x/y": 1, **meta},
+        }
+        recorded = [(attempt.method, attempt.capability, attempt.outcome) for attempt in found.attempts[2:]]
+        assert recorded[0] == ("subscriptions/listen", "s/tool/run", "ok")
+        assert {outcome for _, _, outcome in recorded[1:]} == {"denied"}
+
+
+async def test_each_update_is_decided_anew_and_a_task_that_is_not_ones_any_more_is_let_go():
+    pool, plan = upstreams(Runner()), draft()
+    async with site(plan.bundle(), pool) as found:
+        task = (await start(found))["taskId"]
+        async with following(found, task) as (messages, _):
+            with anyio.fail_after(5):
+                await anext(messages)
+                [(_, on_task)] = pool.get("s").followers
+                plan.deny("all", "s/tool/run")
+                found.active.swap(Snapshot(plan.bundle()))
+                on_task(ended())
+                while pool.get("s").followers:
+                    await anyio.wait_all_tasks_blocked()
+                found.active.close()
+                rest = [message async for message in messages]
+        assert [message.get("method") for message in rest] == [None]
+
+
+async def test_only_a_client_that_declares_the_extension_may_follow_tasks():
+    pool = upstreams(Runner())
+    async with site(draft().bundle(), pool) as found:
+        refused = await found.modern("subscriptions/listen", {"notifications": {"taskIds": ["x"]}})
+        error = refused.json()["error"]
+        assert (refused.status_code, error["code"]) == (400, -32021)
+        assert error["data"] == {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+    async with (
+        site(draft(relays=()).bundle(), pool) as found,
+        following(found, "x", capabilities={}) as (messages, _),
+    ):
+        with anyio.fail_after(5):
+            assert (await anext(messages))["params"]["notifications"] == {}
+        found.active.close()
 
 
 @pytest.mark.parametrize("relays", [(), ("tasks",)])

@@ -22,6 +22,8 @@ from meshplan.schemas.ledger.book import open_chains
 from meshplan.schemas.plan import HttpTransport, Literally, StdioTransport
 
 ASKING = Path(__file__).parents[2] / "servers" / "asking.py"
+ERAS = Path(__file__).parents[1] / "matrix" / "era_upstream.py"
+TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 FORM = ["elicitation/create", {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}]
 YES = {"action": "accept", "content": {"name": "x"}}
 ELICITS, OPENS = {"elicitation": {}}, {"elicitation": {"url": {}}}
@@ -128,6 +130,46 @@ async def test_the_client_that_was_given_a_link_hears_that_it_is_done_with_which
         assert {key: message["params"] for key, message in told.items()} == {
             key: {"elicitationId": key} for key in ("ann", "bob")
         }
+
+
+async def test_a_task_is_followed_through_any_worker(tmp_path):
+    bell = tmp_path / "bell"
+    bell.touch()
+    draft = Draft()
+    argv = (sys.executable, str(ERAS), "modern", str(bell))
+    draft.server("s", StdioTransport(argv=argv, env={}, cwd="."), relays=("tasks",), on_drift="warn")
+    draft.tool("dev", "s", "task")
+    for key in ("ann", "bob"):
+        draft.key(key, f"user:{key}")
+        draft.grant("all", f"user:{key}")
+    path = tmp_path / "plan.json"
+    path.write_text(pack(draft.bundle()))
+    async with four("--plan", path) as running:
+        told, tasks = {}, {}
+        for key in ("ann", "bob"):
+            caller = Caller(running, key)
+            made = await caller.modern("tools/call", {"name": "task", "arguments": {}}, **TASKS)
+            tasks[key] = made["result"]["taskId"]
+
+        async def follow(key, started):
+            caller, wanted = Caller(running, key), {"taskIds": list(tasks.values())}
+            body, headers = caller.modern_parts("subscriptions/listen", {"notifications": wanted}, TASKS)
+            async with caller.sent("POST", body, **headers) as answer:
+                said = _said(answer)
+                assert json.loads(await anext(said))["params"]["notifications"] == {"taskIds": [tasks[key]]}
+                started.set()
+                told[key] = json.loads(await anext(said))["params"]
+
+        async with anyio.create_task_group() as group:
+            for key in ("ann", "bob"):
+                started = anyio.Event()
+                group.start_soon(follow, key, started)
+                await started.wait()
+            with bell.open("a") as stream:
+                stream.write("task\n")
+    assert {key: (task["taskId"], task["status"]) for key, task in told.items()} == {
+        key: (task, "completed") for key, task in tasks.items()
+    }
 
 
 def _said(answer):
