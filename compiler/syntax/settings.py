@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from meshplan.compiler.syntax.access import SubjectRef
 from meshplan.compiler.syntax.servers import Url
-from meshplan.compiler.syntax.words import Duration, Maybe, Name, Secret, Size, Text, Written, bad_value
+from meshplan.compiler.syntax.words import Duration, FieldPath, Maybe, Name, Secret, Size, Text, Written, bad_value
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})\Z")
 
@@ -86,8 +86,8 @@ class Ledger(Written):
     window: Window = 100
     overflow: Literal["block", "refuse"] = "block"
     retention: Maybe[Duration] = None
-    arguments: list[Text] = []
-    results: list[Text] = []
+    arguments: list[FieldPath] = []
+    results: list[FieldPath] = []
 
 
 class SignIns(Written):

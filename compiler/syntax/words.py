@@ -28,6 +28,8 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)\Z")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB|GiB)\Z")
 _SIZE_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_NO_FIELD = re.compile(r"\[(?:[0-9]+|\*)?\]|\*|^\$(?=\.|$)|^/")
+"""What other languages write into a path: an index, a wildcard, the root."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
 
@@ -144,6 +146,22 @@ def _size(value: Any) -> Any:
     raise bad_value("wants a size", _SIZE_ADVICE)
 
 
+_FIELD_ADVICE = "names with dots between, no wildcards; of an array, a path means each element"
+
+
+def _field(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    names = value.split(".")
+    if all(name.strip() == name != "" for name in names) and not _NO_FIELD.search(value):
+        return value
+    meant = ".".join(filter(None, _NO_FIELD.sub(".", value).replace(" ", "").split(".")))
+    apt = bool(meant) and not re.search(r"[^.\[]\*|\*[^.\]]", value)
+    advice = f"write `{meant[:80]}`: {_FIELD_ADVICE}" if apt else f"write {_FIELD_ADVICE}, such as `repo.name`"
+    shown = f"`{value[:80]}`" if value else "an empty text"
+    raise bad_value(f"{shown} is not the path of a field", advice)
+
+
 def _day(value: Any) -> Any:
     try:
         if isinstance(value, str) and _DAY.match(value):
@@ -180,6 +198,8 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(B|KiB|MiB|GiB)$", "examples": ["4MiB"]}),
 ]
 """Bytes, written as `512KiB`, `4MiB`."""
+FieldPath = Annotated[str, BeforeValidator(_field), Field(min_length=1)]
+"""Where something stands in arguments or results, such as `repo.name`."""
 Day = Annotated[
     str, BeforeValidator(_day), WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
 ]
