@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
-from meshplan.runtime.errors import OUTCOME_BY_CODE, Outcome, RefusedError, RelayedError, RpcError
+from meshplan.runtime.errors import (
+    OUTCOME_BY_CODE,
+    OVER_BUDGET,
+    RATE_LIMITED,
+    Outcome,
+    RefusedError,
+    RelayedError,
+    RpcError,
+)
 from meshplan.runtime.ledger.port import Ledger
 from meshplan.runtime.principal import Caller
 from meshplan.runtime.record import Attempt, Recorder, reason_of
+from meshplan.runtime.shapes import members, text
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.targets import Target, Trace
 from meshplan.runtime.telemetry.asked import Asked
@@ -96,6 +105,7 @@ class Journal:
             decision=trace.decision,
             parent=call.parent,
             trace=trace.trace_id,
+            budget=trace.budget,
         )
 
 
@@ -112,4 +122,6 @@ def note_failure(trace: Trace, error: RpcError) -> Outcome:
     """Put down why it failed, unless an upstream said it; the outcome."""
     trace.code = error.code
     trace.reason = trace.reason if isinstance(error, RelayedError) else reason_of(error)
+    if error.code in (RATE_LIMITED, OVER_BUDGET) and not isinstance(error, RelayedError):
+        trace.budget = text((members(error.data) or {}).get("budget"))
     return failed(error)

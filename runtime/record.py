@@ -67,7 +67,7 @@ class Attempt:
     ``reason`` is the precise code (``not_offered``, ``no_allow``, ``denied_by_rule``, …) that callers do not see,
     ``rule`` the id of the rule that decided, ``drift`` how the capability differs from what was reviewed, ``call`` is shared by the rounds of one call.
     ``parent`` is the ``decision`` of the attempt that made this one, where a strategy did; ``trace`` the trace id of W3C
-    Trace Context.
+    Trace Context, ``budget`` the name of the budget that had no room.
     """
 
     at: str
@@ -85,6 +85,7 @@ class Attempt:
     decision: str = field(default_factory=ordered_id)
     parent: str | None = None
     trace: str | None = None
+    budget: str | None = None
 
 
 def reason_of(error: RpcError) -> str:

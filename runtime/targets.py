@@ -31,8 +31,8 @@ class Trace:
     ``arguments`` are those that a condition read. ``started`` is when the request came and ``sent`` when it left, in
     seconds of the monotonic clock; ``upstream`` is how long the upstream took, in seconds; sizes are bytes of JSON. ``sends`` is how often it left, retries included,
     and ``reached`` says whether the server may have it. ``result`` is
-    what the upstream answered, as it came. ``bill`` is what it owes, where that is anything; ``said`` is what the ledger
-    has of it already.
+    what the upstream answered, as it came. ``bill`` is what it owes, where that is anything, ``budget`` which had no
+    room; ``said`` is what the ledger has of it already.
     """
 
     capability: str | None = None
@@ -58,6 +58,7 @@ class Trace:
     reached: bool = True
     bill: Bill | None = None
     said: Entry | None = None
+    budget: str | None = None
 
     def note(self, capability: str, verdict: Verdict) -> None:
         """A decision was made."""

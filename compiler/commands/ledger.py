@@ -94,6 +94,8 @@ def export_command(project: Project, folder: Path | None, form: str, since: str 
             return _export(rows, form, target)
     except (UnreadableError, NoParquetError) as error:
         click.echo(f"error: {error}", err=True)
+    except BrokenPipeError:
+        raise  # Whoever reads stdout has enough; click ends us quietly.
     except OSError as error:
         click.echo(f"error: `{target}` cannot be written: {error.strerror}", err=True)
     return exits.COULD_NOT_CHECK

@@ -49,6 +49,8 @@ def command(
 
     now = datetime.now(UTC)
     window = moment(since, now), now if until is None else moment(until, now)
+    if window[0] >= window[1]:
+        raise click.UsageError("the window is empty: `--since` is not before `--until`, or not before now")
     found = ledger_folder(project, folder)
     if found is None:
         return exits.COULD_NOT_CHECK

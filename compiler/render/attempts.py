@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -16,13 +17,19 @@ def line(row: Mapping[str, Any]) -> str:
         str(row["capability"] or row["method"] or "-"),
         f"at {row['endpoint']}" if row["endpoint"] else "",
         f"by {row['principal']}" + (f" ({who})" if who else "") if row["principal"] else "",
-        f"because {row['reason']}" if row["reason"] else "",
+        f"because {row['reason']}{_budget(row['detail'])}" if row["reason"] else "",
         f"rule {row['rule']}" if row["rule"] else "",
         _durations(row),
         f"[{row['decision']}]" if row["decision"] else "",
     ]
     text = "  ".join(part for part in parts if part)
     return _printable(text)
+
+
+def _budget(detail: str | None) -> str:
+    """Which one had no room."""
+    noted: dict[str, Any] = {} if detail is None else json.loads(detail)
+    return f" of budget {noted['budget']}" if "budget" in noted else ""
 
 
 def _durations(row: Mapping[str, Any]) -> str:
@@ -35,7 +42,7 @@ def _durations(row: Mapping[str, Any]) -> str:
 GOOD: Final = frozenset({"ok", "input_required"})
 """Outcomes of attempts that did not fail."""
 
-_DETAILS: Final = {"inputs": "read", "arguments": "sent", "results": "returned"}
+_DETAILS: Final = {"inputs": "read", "arguments": "sent", "results": "returned", "detail": "noted"}
 
 
 def tree(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

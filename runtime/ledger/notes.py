@@ -62,6 +62,7 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
             endpoint=_short(attempt.endpoint),
             principal=attempt.principal,
             method=_short(attempt.method) or None,
+            trace=attempt.trace,
             outcome=attempt.outcome,
             reason=attempt.reason,
             total_us=total,
@@ -77,6 +78,8 @@ def outcome_of(attempt: Attempt, call: Call | None, trace: Trace | None, inputs:
     entry.sent_bytes, entry.received_bytes = trace.sent_bytes, trace.received_bytes
     if trace.bill is not None:
         _pay(entry, trace.bill)
+    if attempt.budget is not None:
+        entry.detail = msgspec.json.encode({"budget": attempt.budget}).decode()
     return entry
 
 

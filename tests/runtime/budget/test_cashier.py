@@ -135,6 +135,7 @@ async def test_a_cap_on_calls_refuses_and_says_why(shop):
     assert refusal_headers(error) == {"retry-after": "1252800"}
     assert one.headers["ratelimit"] == '"cap";r=0;t=1252800'
     assert [attempt.outcome for attempt in one.attempts] == ["ok", "ok", "over_budget"]
+    assert [attempt.budget for attempt in one.attempts] == [None, None, "cap"]
     one.now = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
     await one.call()
 
@@ -144,7 +145,7 @@ async def test_calls_within_a_minute_are_a_rate_limit(shop):
     await one.call()
     error = await one.refused()
     assert (error.code, error.data["reason"], error.data["retry_after"]) == (-31008, "rate_limited", 61)
-    assert one.attempts[-1].outcome == "rate_limited"
+    assert (one.attempts[-1].outcome, one.attempts[-1].budget) == ("rate_limited", "burst")
     one.now += 61
     await one.call()
 

@@ -87,6 +87,32 @@ def test_tail_shows_the_newest_that_match(file, tmp_path, capsys):
     assert "`colour=red` is not DIMENSION=GLOB" in capsys.readouterr().err
 
 
+def test_which_budget_had_no_room_is_said(file, tmp_path, capsys):
+    refused = Entry("outcome", at(20), decision="full", call="full", outcome="over_budget", reason="over_budget")
+    refused.detail = json.dumps({"budget": "month"})
+    file.append([refused])
+    assert run(["tail", "--ledger", str(tmp_path / "ledger"), "--no-follow", "-n", "1"]) == 0
+    assert "because over_budget of budget month" in lines(capsys)[0]
+    assert run(["trace", "full", "--ledger", str(tmp_path / "ledger")]) == 0
+    assert "because over_budget of budget month" in lines(capsys)[0]
+
+
+def test_a_window_that_ends_before_it_begins_is_a_mistake(file, tmp_path, capsys):
+    window = ["--since", "2026-05-02", "--until", "2026-05-01"]
+    assert run(["usage", "--ledger", str(tmp_path / "ledger"), *window]) == 64
+    assert "the window is empty" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_of_an_export_is_no_error(file, tmp_path):
+    for number in range(200):
+        file.append([*attempt(30 + number, f"n{number}", user="x" * 500)])
+    command = [sys.executable, "-m", "meshplan.compiler", "ledger", "export", "--ledger", str(tmp_path / "ledger")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_tail_follows_into_new_segments(file, tmp_path):
     command = [sys.executable, "-m", "meshplan.compiler", "tail", "--ledger", str(tmp_path / "ledger")]
     command += ["-n", "1", "--format", "jsonl", "--only", "user=ann"]
