@@ -11,7 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/runtime"))
 
-import anyio
 import invoked
 from plans import budget, price, recorded, simple, spending
 
@@ -68,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(asked.rounds):
             for place, case in enumerate(CASES):
-                cost = anyio.run(calls, Path(folder) / f"{number}-{place}", asked.calls, case)
+                cost = invoked.run(calls, Path(folder) / f"{number}-{place}", asked.calls, case)
                 found.setdefault(case, []).append(cost)
     plain = statistics.median(found["none"])
     for case, costs in found.items():

@@ -17,6 +17,7 @@ from meshplan.schemas.plan import (
     HttpTransport,
     Identity,
     Key,
+    Ledger,
     Limits,
     Offer,
     Passthrough,
@@ -44,7 +45,7 @@ def definition(name: str, server: int) -> dict[str, object]:
     }
 
 
-def plan(base_port: int, servers: int, tools: int, rules: int) -> str:
+def plan(base_port: int, servers: int, tools: int, rules: int, ledger: Ledger | None = None) -> str:
     """A packed plan: endpoint `all`, server `sNN` at ``base_port + NN``, tools shown as `sNN_NAME`."""
     capabilities: dict[str, Capability] = {}
     definitions: dict[str, str] = {}
@@ -117,6 +118,7 @@ def plan(base_port: int, servers: int, tools: int, rules: int) -> str:
                     public_url=None,
                     allowed_origins=(),
                     limits=Limits(body_bytes=4 << 20, concurrency_per_principal=1024),
+                    ledger=ledger,
                 ),
             ),
             definitions,
