@@ -24,7 +24,7 @@ from meshplan.schemas.plan import Ledger as Settings
 
 WINDOW: Final = 0.1
 """Seconds within which everything began that a crash can lose of a ledger that is not strict, if no plan says another."""
-GATHER, LATE = 0.2, 0.5
+GATHER, LATE = 0.3, 0.6
 """Shares of the window: how long entries wait for others, and from when on calls wait for the disk; the rest is for what
 comes between that and the upstream."""
 CAPACITY: Final = 8192

@@ -81,10 +81,6 @@ def test_a_killed_runtime_leaves_a_chain_that_verifies(tmp_path, capsys, durabil
     summary(durability, rounds, lost)
     if durability == "strict":
         assert not any(lost)
-    for executed, ages in zip(rounds, lost, strict=True):
-        # What is missing is the newest: intents are written in the order in which calls leave.
-        known = [trace in intended for trace, _ in executed]
-        assert known == sorted(known, reverse=True)
-        # However slow the disk: while entries wait for it, no further call leaves.
-        assert max(ages, default=0.0) <= WINDOW
+    # However slow the disk: while entries wait for it, no further call leaves.
+    assert max(max(ages, default=0.0) for ages in lost) <= WINDOW
     assert max(row["epoch"] for row in rows) == ROUNDS + 1
