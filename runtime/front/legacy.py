@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from meshplan.runtime.call import FIRST_WITH_LINKS, Call, Result
-from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found
+from meshplan.runtime.errors import INVALID_REQUEST, RpcError, invalid, method_not_found, refusal_headers
 from meshplan.runtime.front import jsonrpc
 from meshplan.runtime.front.desk import LIST_CHANGED, Desk, Write, change_text, progress_token, relay
 from meshplan.runtime.front.rounds import complete
@@ -74,6 +74,7 @@ async def respond(
             finally:
                 del session.running[request.id]
     except RpcError as error:
+        channel.head(refusal_headers(error))
         return jsonrpc.error_text(request.id, error)
     return None
 
@@ -177,6 +178,7 @@ async def _invoke(desk: Desk, session: Session, caller: Caller, request: jsonrpc
         request_id=request.id,
         version=session.version,
         ask=ask,
+        on_limits=channel.head,
     )
     return await complete(desk.invoker.invoke, call, ask)
 

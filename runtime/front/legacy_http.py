@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -108,6 +108,9 @@ class _Silent:
     async def write(self, message: bytes) -> None:
         """Send nothing."""
 
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Say nothing: the parts of a batch share one head."""
+
 
 async def post(visit: Visit, body: bytes) -> None:
     """Answer one POST."""
@@ -183,17 +186,21 @@ async def _answer(visit: Visit, session: Session, request: jsonrpc.Request) -> N
     """Do the work to its end, whether the client waits for it, comes back for it, or does not."""
     stream, reader = session.streams.open(), _reader(visit, session)
     await stream.attach(reader)
-    if prefers(visit.headers, EVENTS, JSON):
-        await stream.begin()
-    watch = Watch(lambda: _watched(visit, stream, reader))
+    streams = prefers(visit.headers, EVENTS, JSON)
+    watch = Watch(lambda: _watched(visit, stream, reader, begin=streams))
     try:
-        await stream.finish(await legacy.respond(visit.desk, session, visit.caller, request, stream))
+        final = await legacy.respond(visit.desk, session, visit.caller, request, stream)
+        if streams:
+            await stream.begin()
+        await stream.finish(final)
     finally:
         session.streams.close(stream)
         await watch.end()
 
 
-async def _watched(visit: Visit, stream: Stream, reader: Reader) -> None:
+async def _watched(visit: Visit, stream: Stream, reader: Reader, *, begin: bool) -> None:
+    if begin:
+        await stream.begin()
     async with anyio.create_task_group() as group:
         group.start_soon(_attend, visit, stream, reader)
         group.start_soon(_keep_alive, stream, reader)

@@ -37,6 +37,10 @@ class Channel(Protocol):
         """Send one message."""
         ...
 
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Say this in the head of the response, where there is one that has not left yet."""
+        ...
+
 
 @dataclass(slots=True)
 class _Question:

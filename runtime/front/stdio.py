@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -37,6 +37,9 @@ class _Pipe:
 
     async def write(self, message: bytes) -> None:
         await self.write_line(message)
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """A pipe has no heads."""
 
 
 class StdioFront:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -86,6 +87,11 @@ class Stream:
             if self._reader is not None:
                 await self._begin(self._reader, self._last - 1)
                 await self._reader.exchange.event(message, self.event_id(self._last))
+
+    def head(self, headers: Mapping[str, str]) -> None:
+        """Say this in the head of the response, unless that has left or nobody reads."""
+        if self._reader is not None:
+            self._reader.exchange.add(headers)
 
     async def _begin(self, reader: Reader, number: int) -> None:
         self._primed = self._primed or reader.primes

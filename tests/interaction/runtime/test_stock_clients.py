@@ -7,6 +7,7 @@ import mcp_types as types
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from plans import budget, recorded, spending
 from runtimes import client, runtime, stdio
 
 from meshplan.schemas.bundle import pack
@@ -19,6 +20,22 @@ def plan(world, tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(pack(world.draft().bundle()))
     return path
+
+
+@pytest.mark.parametrize(("mode", "version"), MODES)
+async def test_a_refusal_by_a_budget_is_an_answer_and_the_client_goes_on(world, tmp_path, mode, version):
+    path = tmp_path / "plan.json"
+    path.write_text(pack(spending(recorded(world.draft(), path=str(tmp_path / "ledger")), {"cap": budget(1)})))
+    with anyio.fail_after(60):
+        async with runtime("--plan", path) as running, client(running.url(), mode) as found:
+            assert found.protocol_version == version
+            assert not (await found.call_tool("notes_get_note", {"id": 1})).is_error
+            for _ in range(2):
+                with pytest.raises(MCPError) as caught:
+                    await found.call_tool("notes_get_note", {"id": 1})
+                data = caught.value.error.data
+                assert (caught.value.error.code, data["budget"], data["retry_after"] > 0) == (-31009, "cap", True)
+            assert (await found.list_tools()).tools
 
 
 async def exercise(found, version):
