@@ -22,6 +22,7 @@ from meshplan.runtime.admin.office import administer
 from meshplan.runtime.admin.port import AdminPort
 from meshplan.runtime.budget.cashier import Cashier
 from meshplan.runtime.budget.counting import Counting
+from meshplan.runtime.budget.gauges import Gauges
 from meshplan.runtime.drift import DriftWatch
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding
@@ -48,6 +49,7 @@ from meshplan.runtime.status import Desired, Status
 from meshplan.runtime.strategies.code.pool import open_sandboxes
 from meshplan.runtime.telemetry.gathered import Gathered
 from meshplan.runtime.telemetry.otlp import open_tracer
+from meshplan.runtime.telemetry.standing import send_standing
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import open_upstreams
 from meshplan.schemas.bundle import Bundle, PlanRefusedError
@@ -82,6 +84,7 @@ class Running:
     counters: Counting
     sign_ins: SignIns
     book: Book
+    budgets: Gauges
 
 
 @asynccontextmanager
@@ -92,6 +95,7 @@ async def running(
     bundle = read_plan(source.plan) if source.plan is not None else None
     active, desired = Active(), Desired()
     counters = Counting(source.root)
+    budgets = Gauges(active, counters)
     drift, book = DriftWatch(active, say), Book(source.root, active, say, on_spent=counters.seed)
     prepare = prepared_by(book.prepare, counters.prepare, *([] if admin is None else [admin.prepare]))
     sealer = Sealer(Secrets(source.root))
@@ -104,6 +108,7 @@ async def running(
     async with (
         closing(book),
         open_tracer(os.environ, say, transport) as tracer,
+        send_standing(os.environ, budgets.look),
         open_upstreams(
             {},
             source.root,
@@ -142,7 +147,7 @@ async def running(
         desk = Desk(active, invoker, tokens=Tokens(sealer))
         tasks.start_soon(desk.background.run)
         tasks.start_soon(sign_ins.awaited.run)
-        yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins, book)
+        yield Running(active, upstreams, desired, desk, drift, telemetry, counters, sign_ins, book, budgets)
         tasks.cancel_scope.cancel()
 
 
@@ -191,9 +196,8 @@ async def serve(
             parts.telemetry.gauges["sessions"] = lambda: len(front.sessions)
             gathered = Gathered(parts.telemetry)
             async with keep_fresh(issuers, parts.active), anyio.create_task_group() as group:
-                group.start_soon(
-                    administer, admin, parts.active, status, gathered, parts.book.folder, verifier, sign_ins
-                )
+                shown = gathered, parts.book.folder, verifier, sign_ins, parts.budgets
+                group.start_soon(administer, admin, parts.active, status, *shown)
                 line = announcement(binding, parts.active.snapshot, local=local, admin=admin.binding)
                 code = await serve_http(front, listener, parts.active, partial(announce, line))
                 front.close()

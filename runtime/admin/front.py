@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote
 
@@ -12,6 +12,7 @@ from meshplan.runtime.admin.console.console import REFRESH, Console
 from meshplan.runtime.admin.console.viewer import Viewer
 from meshplan.runtime.admin.gate import LOGIN, Gate, unauthenticated
 from meshplan.runtime.admin.port import AdminPort
+from meshplan.runtime.budget.gauges import Gauge
 from meshplan.runtime.front import guard
 from meshplan.runtime.front.asgi import JSON, Receive, Scope, Send, respond
 from meshplan.runtime.front.guard import HeadError
@@ -61,6 +62,7 @@ class AdminFront:
     gathered: Gathered
     console: Console
     gate: Gate
+    budgets: Callable[[], Sequence[Gauge]] = list
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI 3.0, HTTP)."""
@@ -129,7 +131,7 @@ class AdminFront:
             return Page(json.dumps(await self.reports.page()).encode() + b"\n", JSON)
         if path == "/metrics":
             gathered = self.gathered.look()
-            text = render(gathered.meter, gathered.gauges(), await self.reports.page())
+            text = render(gathered.meter, gathered.gauges(), await self.reports.page(), self.budgets())
             return Page(text.encode(), CONTENT_TYPE)
         if path == "/console" or path.startswith("/console/"):
             return await self._console(path, query, viewer)

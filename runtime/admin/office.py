@@ -13,6 +13,7 @@ from meshplan.runtime.admin.console.summary import Ledgers
 from meshplan.runtime.admin.front import AdminFront
 from meshplan.runtime.admin.gate import Gate
 from meshplan.runtime.admin.port import AdminPort
+from meshplan.runtime.budget.gauges import Gauges
 from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.status import Reports
@@ -27,6 +28,7 @@ async def administer(
     ledger: Callable[[], Path | None],
     verifier: Verifier,
     sign_ins: SignIns,
+    budgets: Gauges,
 ) -> None:
     """Serve the pages, and keep ready what they show, until cancelled; ``ledger`` says where the ledger is."""
     listener = await port.opened(active)
@@ -35,4 +37,4 @@ async def administer(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(gathered.run)
         tasks.start_soon(console.run)
-        await port.serve(AdminFront(active, reports, port, gathered, console, gate), listener)
+        await port.serve(AdminFront(active, reports, port, gathered, console, gate, budgets.look), listener)

@@ -21,6 +21,7 @@ from meshplan.runtime.active import Active
 from meshplan.runtime.admin.office import administer
 from meshplan.runtime.app import announce, announcement, closing
 from meshplan.runtime.budget.counting import Counting
+from meshplan.runtime.budget.gauges import Gauges
 from meshplan.runtime.correspondents import Whose
 from meshplan.runtime.drift import DriftWatch, Seen
 from meshplan.runtime.identity.issuers import Issuers, keep_fresh
@@ -40,6 +41,7 @@ from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
 from meshplan.runtime.telemetry.gathered import Gathered
 from meshplan.runtime.telemetry.otlp import open_tracer
+from meshplan.runtime.telemetry.standing import send_standing
 from meshplan.runtime.telemetry.telemetry import Telemetry
 from meshplan.runtime.upstream.pool import UpstreamPool, open_upstreams
 from meshplan.runtime.upstream.port import Upstream, UpstreamFailure, UpstreamRefusal
@@ -221,6 +223,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
 
     root, issuers, standing = setup.source.root, Issuers(), partial(setup.standings.of, setup.workers)
     counters = Counting(root)
+    budgets = Gauges(active, counters)
     book = Book(root, active, say, on_spent=counters.seed)
     async with (
         closing(book),
@@ -235,6 +238,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             standing=standing,
         ) as upstreams,
         keep_fresh(issuers, active),
+        send_standing(os.environ, budgets.look),
         anyio.create_task_group() as tasks,
     ):
         status = Status(active, upstreams, desired, drift, issuers, counters, book)
@@ -258,7 +262,8 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
         tasks.start_soon(keeper.till.background.run)
         sign_ins = SignIns(active, root, setup.sealer())
         verifier = Verifier(issuers)
-        tasks.start_soon(administer, setup.admin, active, keeper, keeper.gathered, book.folder, verifier, sign_ins)
+        shown = keeper.gathered, book.folder, verifier, sign_ins, budgets
+        tasks.start_soon(administer, setup.admin, active, keeper, *shown)
         yield keeper
         tasks.cancel_scope.cancel()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from meshplan.runtime.budget.gauges import Gauge
 from meshplan.runtime.telemetry.meter import BOUNDS, Labels, Meter, Series
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +41,7 @@ class _Text:
         self.sample(f"{name}_count", labels, series.count)
 
 
-def render(meter: Meter, gauges: Mapping[str, int], report: Mapping[str, Any]) -> str:
+def render(meter: Meter, gauges: Mapping[str, int], report: Mapping[str, Any], budgets: Sequence[Gauge] = ()) -> str:
     """The whole page; ``gauges`` are numbers of this runtime by name, ``report`` the document of ``/status``."""
     text = _Text()
     text.family("mesh_calls_total", "counter", "Attempts that have ended, allowed or not.")
@@ -56,7 +57,18 @@ def render(meter: Meter, gauges: Mapping[str, int], report: Mapping[str, Any]) -
     for name, value in gauges.items():
         text.gauge(f"mesh_{name}", _ABOUT[name], [({}, value)])
     _report(text, report)
+    _budgets(text, budgets)
     return "\n".join(text.lines) + "\n"
+
+
+def _budgets(text: _Text, budgets: Sequence[Gauge]) -> None:
+    named = [({"budget": one.budget, "unit": one.unit, "window": one.window}, one) for one in budgets]
+    limits = [(labels, one.limit) for labels, one in named]
+    text.gauge("mesh_budget_limit", "What may be used of a budget in a window.", limits)
+    usage = [({**labels, "scope": scope}, used) for labels, one in named for scope, used in one.usage.items()]
+    text.gauge("mesh_budget_usage", "What is used of it in the window that runs now.", usage)
+    full = [(labels, one.utilization) for labels, one in named]
+    text.gauge("mesh_budget_utilization_ratio", "How much of its limit the fullest counter of a budget has used.", full)
 
 
 _ABOUT: Final = {

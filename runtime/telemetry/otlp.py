@@ -47,7 +47,7 @@ async def open_tracer(environ: Mapping[str, str], say: Say, transport: str = "tc
     try:
         from meshplan.runtime.telemetry.spans import SdkTracer, instruments
 
-        traces, metrics = _providers(signals)
+        traces, metrics = providers(signals)
     except ImportError as error:
         say("telemetry_off", {"reason": f"{error}", "help": "pip install 'meshplan[otel]'"})
         yield None
@@ -58,10 +58,10 @@ async def open_tracer(environ: Mapping[str, str], say: Say, transport: str = "tc
         yield SdkTracer(traces.get_tracer("meshplan", VERSION), made, transport)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_close, traces, metrics)
+            await anyio.to_thread.run_sync(close, traces, metrics)
 
 
-def _providers(signals: frozenset[str]) -> tuple[TracerProvider, MeterProvider]:
+def providers(signals: frozenset[str]) -> tuple[TracerProvider, MeterProvider]:
     """Not the global ones: the MCP SDK would make spans of its own with those."""
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -81,13 +81,13 @@ def _providers(signals: frozenset[str]) -> tuple[TracerProvider, MeterProvider]:
     return traces, MeterProvider(readers, resource, shutdown_on_exit=False)
 
 
-def _close(traces: TracerProvider, metrics: MeterProvider) -> None:
+def close(traces: TracerProvider, metrics: MeterProvider) -> None:
     """Send what waits; a collector that does not answer holds nobody up."""
 
-    def close() -> None:
+    def shut_down() -> None:
         traces.shutdown()
         metrics.shutdown()
 
-    ending = threading.Thread(target=close, name="telemetry", daemon=True)
+    ending = threading.Thread(target=shut_down, name="telemetry", daemon=True)
     ending.start()
     ending.join(FLUSH)
