@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 
 from meshplan.runtime.errors import INVALID_REQUEST, RpcError, unauthenticated
@@ -22,7 +21,7 @@ from meshplan.runtime.seal import BrokenSealError, Sealer
 from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError, linked
 from meshplan.runtime.supervisor.setup import Setup
-from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, connected, encode
+from meshplan.runtime.supervisor.wire import Wire, connected, encode
 from meshplan.runtime.upstream.port import OnNotify, UpstreamFailure, UpstreamUnavailable
 
 _PURPOSE: Final = "caller"
@@ -151,18 +150,14 @@ class Door:
     sealer: Sealer
     lot: Lot
 
-    async def welcome(self, stream: anyio.abc.SocketStream) -> None:
+    async def welcome(self, wire: Wire) -> None:
         """Serve one connection."""
         try:
-            async with stream:
-                wire = Wire(stream)
-                first = await wire.receive()
-                if first is not None and "visit" in first:
-                    await self._visit(wire, first)
-                elif first is not None:
-                    await Peer(wire, self._answer).run()
-        except ForeignPeerError as error:
-            _log.warning("a connection was refused: %s", error)
+            first = await wire.receive()
+            if first is not None and "visit" in first:
+                await self._visit(wire, first)
+            elif first is not None:
+                await Peer(wire, self._answer).run()
         except (ExceptionGroup, OSError, RuntimeError, ValueError):
             _log.exception("a request of another worker broke")
 

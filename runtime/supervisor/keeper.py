@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 
@@ -38,7 +37,7 @@ from meshplan.runtime.supervisor.members import Members
 from meshplan.runtime.supervisor.pages import take
 from meshplan.runtime.supervisor.peer import Incoming, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
-from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
+from meshplan.runtime.supervisor.wire import Listener, Wire
 from meshplan.runtime.telemetry.gathered import Gathered
 from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.standing import send_standing
@@ -76,20 +75,14 @@ class Keeper:
         self.members = Members(setup.folder, active, upstreams, prepare)
         self._announced = False
 
-    async def welcome(self, stream: anyio.abc.SocketStream) -> None:
+    async def welcome(self, wire: Wire) -> None:
         """Serve one worker until it has gone."""
-        async with stream:
-            try:
-                wire = Wire(stream)
-            except ForeignPeerError as error:
-                _log.warning("a connection was refused: %s", error)
-                return
-            peer = Peer(wire, self._answer, self._hear)
-            try:
-                await peer.run()
-            finally:
-                self.members.leave(peer)
-                self.gathered.leave(peer)
+        peer = Peer(wire, self._answer, self._hear)
+        try:
+            await peer.run()
+        finally:
+            self.members.leave(peer)
+            self.gathered.leave(peer)
 
     def _hear(self, name: str, arguments: Any) -> None:
         if name in ("settle", "unreserve"):
@@ -273,10 +266,9 @@ async def keep(setup: Setup, ready: Callable[[], None]) -> int:
     async with (
         say_to(sys.stderr) as say,
         open_keeper(setup, say) as keeper,
-        await listen_at(setup.keeper) as listener,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(listener.serve, keeper.welcome)
+        tasks.start_soon(Listener(setup.keeper).serve, keeper.welcome)
         tasks.start_soon(follow_supervisor, setup.lifeline)
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
             ready()

@@ -39,7 +39,7 @@ from meshplan.runtime.supervisor.pages import Pages
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
 from meshplan.runtime.supervisor.shares import Shares
-from meshplan.runtime.supervisor.wire import connected, listen_at
+from meshplan.runtime.supervisor.wire import Listener, connected
 from meshplan.runtime.telemetry.gathered import EVERY
 from meshplan.runtime.telemetry.otlp import open_tracer
 from meshplan.runtime.telemetry.telemetry import Telemetry
@@ -224,8 +224,8 @@ async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socke
         front = HttpFront(
             desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers), tracer, sign_ins=sign_ins
         )
-        door = await listen_at(setup.worker(name))
-        tasks.start_soon(door.serve, Door(name, desk, sessions, fellows.sealer, lot).welcome)
+        door = Door(name, desk, sessions, fellows.sealer, lot)
+        tasks.start_soon(Listener(setup.worker(name)).serve, door.welcome)
         if await _greet(keeper, name, active, duty):
             code = await serve_http(front, listener, active, _quiet)
             front.close()

@@ -67,6 +67,7 @@ async def four(*args):
         async with runtime("--workers", 4, *args) as running, httpx2.AsyncClient(timeout=30, limits=alone) as web:
             WEB.set(web)
             yield running
+        assert not [line for line in running.lines if "Traceback" in line or "Exception" in line], running.lines
 
 
 async def status_of(running):

@@ -1,5 +1,6 @@
 """Calls between processes: notes on the way, questions back, cancellation, the end of the other side, strangers."""
 
+import asyncio
 import os
 import stat
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ import pytest
 
 from meshplan.runtime.supervisor import wire
 from meshplan.runtime.supervisor.peer import LinkLostError, Peer, RefusalError, linked
-from meshplan.runtime.supervisor.wire import ForeignPeerError, Wire, listen_at
+from meshplan.runtime.supervisor.wire import ForeignPeerError, Listener
 
 
 class Other:
@@ -17,7 +18,7 @@ class Other:
 
     def __init__(self):
         self.log, self.began, self.ended = [], anyio.Event(), anyio.Event()
-        self.refused, self.left = anyio.Event(), anyio.Event()
+        self.left = anyio.Event()
 
     async def answer(self, name, arguments, incoming):
         await anyio.lowlevel.checkpoint()
@@ -38,12 +39,9 @@ class Other:
                 finally:
                     self.ended.set()
 
-    async def welcome(self, stream):
+    async def welcome(self, wire):
         try:
-            async with stream:
-                await Peer(Wire(stream), self.answer, lambda *said: self.log.append(said)).run()
-        except ForeignPeerError:
-            self.refused.set()
+            await Peer(wire, self.answer, lambda *said: self.log.append(said)).run()
         finally:
             self.left.set()
 
@@ -52,8 +50,8 @@ class Other:
 async def talking(folder):
     other = Other()
     with anyio.fail_after(10):
-        async with await listen_at(folder / "s") as listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, other.welcome)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Listener(folder / "s").serve, other.welcome)
             yield other, folder / "s"
             await other.left.wait()
             tasks.cancel_scope.cancel()
@@ -112,14 +110,14 @@ async def test_whoever_waits_hears_that_the_other_side_has_gone(tmp_path):
 
         tasks.start_soon(wait)
         await other.began.wait()
-        await peer.wire.aclose()
+        peer.wire.close()
         await peer.lost.wait()
         with pytest.raises(LinkLostError):
             await peer.call("echo", 1)
     assert heard == ["lost"]
 
 
-async def test_only_this_user_gets_in(tmp_path, monkeypatch):
+async def test_only_this_user_gets_in(tmp_path, monkeypatch, caplog):
     async with talking(tmp_path) as (other, path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         mine = os.geteuid()
@@ -127,4 +125,9 @@ async def test_only_this_user_gets_in(tmp_path, monkeypatch):
         with pytest.raises(ForeignPeerError):
             async with linked(path):
                 pass
-        await other.refused.wait()
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b""
+        writer.close()
+        other.left.set()
+    assert other.log == []
+    assert f"process {os.getpid()} belongs to user {mine}" in caplog.text
