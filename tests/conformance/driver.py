@@ -6,11 +6,13 @@ from contextlib import suppress
 import httpx2
 import mcp.client.session
 import mcp_types as types
+from browser import Browser, link_in
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+ROUNDS = 4
 PAIR = {"field1": "x", "field2": "y"}
 WRONG_HEADERS = {
     "invalid_empty_header": {"value": "x"},
@@ -40,11 +42,20 @@ async def confirm(_context, _params):
     return types.ElicitResult(action="accept", content={"confirmed": True})
 
 
-class Driver:
-    """One connection to the mesh, and the prefix that it puts before the names of tools and prompts."""
+def opens_links(browser):
+    """What a client does whose user opens the links that it is given."""
 
-    def __init__(self, found, prefix):
-        self.found, self.prefix = found, prefix
+    async def answer(_context, params):
+        return types.ElicitResult(action="accept" if await browser.open(params.url) else "decline")
+
+    return answer
+
+
+class Driver:
+    """One connection to the mesh, the prefix that it puts before the names of tools and prompts, and the user's browser."""
+
+    def __init__(self, found, prefix, browser):
+        self.found, self.prefix, self.browser = found, prefix, browser
 
     async def call(self, name, arguments=None):
         answer = await self.found.call_tool(self.prefix + name, arguments or {})
@@ -56,6 +67,17 @@ class Driver:
         """A call that no client library looks at first."""
         params = types.CallToolRequestParams(name=self.prefix + name, arguments=arguments)
         await self.found.session.send_request(types.CallToolRequest(params=params), types.CallToolResult)
+
+    async def signed_in_call(self, name):
+        """A call that is made again after each link which its user has opened, a few times."""
+        for _ in range(ROUNDS):
+            try:
+                return await self.call(name)
+            except MCPError as error:
+                link = link_in(error)
+                if link is None or not await self.browser.open(link):
+                    raise
+        raise SystemExit(f"{name}: still not signed in after {ROUNDS} links")
 
     async def everything(self):
         """List and use all that there is, in every kind."""
@@ -111,6 +133,60 @@ async def echo_schema(driver, _context):
     await driver.call("json_schema_echo", {"schema": tools[driver.prefix + "json_schema_2020_12_tool"].input_schema})
 
 
+async def sign_in(driver, _context):
+    await driver.signed_in_call("test-tool")
+
+
+def turned_away(*said):
+    """A sign-in that the mesh ends for one of these reasons, before any token."""
+
+    async def deed(driver, _context):
+        with suppress(MCPError):
+            await driver.signed_in_call("test-tool")
+            raise SystemExit("signed in")
+        if not any(text in page for page in driver.browser.refused for text in said):
+            raise SystemExit(f"not turned away, or not for {said}: {driver.browser.refused}")
+
+    return deed
+
+
+async def never_enough(driver, _context):
+    try:
+        await driver.signed_in_call("test-tool")
+    except MCPError as error:
+        if "asked for a moment ago" in error.error.message:
+            return
+        raise
+    raise SystemExit("the server let us in")
+
+
+async def moved(driver, context):
+    """The server has another authorization server from the second call on, which is not the one that was reviewed."""
+    await sign_in(driver, context)
+    await turned_away("takes tokens of other issuers")(driver, context)
+
+
+OTHER_ISSUER = turned_away("The answer is not from where you were sent to")
+SIGNED_IN = (
+    "metadata-default",
+    "metadata-var1",
+    "metadata-var2",
+    "metadata-var3",
+    "basic-cimd",
+    "scope-from-www-authenticate",
+    "scope-from-scopes-supported",
+    "scope-omitted-when-undefined",
+    "scope-step-up",
+    "token-endpoint-auth-basic",
+    "token-endpoint-auth-post",
+    "token-endpoint-auth-none",
+    "pre-registration",
+    "offline-access-scope",
+    "offline-access-not-supported",
+    "iss-supported",
+    "iss-not-advertised",
+    "2025-03-26-oauth-metadata-backcompat",
+)
 DEEDS = {
     "initialize": list_tools,
     "tools_call": add,
@@ -124,17 +200,28 @@ DEEDS = {
     "json-schema-ref-no-deref": list_tools,
     "json-schema-2020-12-preservation": echo_schema,
     "auth/client-credentials-basic": everything,
-    "auth/pre-registration": everything,
+    **{f"auth/{name}": sign_in for name in SIGNED_IN},
+    "auth/scope-retry-limit": never_enough,
+    "auth/authorization-server-migration": moved,
+    "auth/resource-mismatch": turned_away("the server's metadata is about another resource"),
+    "auth/iss-supported-missing": OTHER_ISSUER,
+    "auth/iss-wrong-issuer": OTHER_ISSUER,
+    "auth/iss-unexpected": OTHER_ISSUER,
+    "auth/iss-normalized": OTHER_ISSUER,
+    "auth/metadata-issuer-mismatch": turned_away("its metadata names another issuer"),
+    "auth/2025-03-26-oauth-endpoint-fallback": turned_away("HTTP 404"),
 }
 
 
-async def drive(url, key, scenario, version, context, prefix):
-    """Do the scenario's deed at the mesh's endpoint, as a client of this revision."""
+async def drive(url, key, scenario, version, context, prefix, deed=None):
+    """Do the scenario's deed (or another one) at the mesh's endpoint, as a client of this revision."""
     modern = version in MODERN_PROTOCOL_VERSIONS
     if not modern:
         mcp.client.session.LATEST_HANDSHAKE_VERSION = version
+    browser = Browser(key)
     answer = defaults if scenario.startswith("elicitation") else confirm
+    answer = opens_links(browser) if scenario.startswith("auth/") else answer
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as http:
         transport = streamable_http_client(url, http_client=http)
         async with Client(transport, mode=version if modern else "legacy", elicitation_callback=answer) as found:
-            await DEEDS[scenario](Driver(found, prefix), json.loads(context))
+            await (deed or DEEDS[scenario])(Driver(found, prefix, browser), json.loads(context))

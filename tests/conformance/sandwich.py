@@ -2,21 +2,25 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
 import httpx2
-from driver import DEEDS, drive
+from driver import DEEDS, drive, sign_in
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from stand import KEY, MESH, SUBJECTS, free_port, process, wait_for
+from stand import KEY, MESH, RUNTIME, SUBJECTS, free_port, process, wait_for
 
 from meshplan.compiler.cli import run
+from meshplan.compiler.lockfile import ServerLock, locked, write_lock
+from meshplan.schemas.capability import CapabilityKey
 
 PREFIX = "up_"
+TOOL = {"name": "test-tool", "inputSchema": {"type": "object"}}
 PLAIN = """
 mesh: v1
 name: sandwich
@@ -64,31 +68,77 @@ class Kind:
 KINDS = {"plain": Kind(PLAIN, ""), "governed": Kind(GOVERNED, PREFIX)}
 
 
-def server_of(url, version, context, folder):
-    """What mesh.yaml says of the suite's server, as JSON, which is YAML, too."""
+SIGN_INS = "runtime: {limits: {stream: 700ms}, sign_ins: {path: ./sign-ins}, seal_keys: [{file: ./seal}]}\n"
+MIGRATION = "auth/authorization-server-migration"
+DOCUMENT = "https://conformance-test.local/client-metadata.json"
+"""Where the suite takes it that the client's metadata document is; the mesh's own is at its own URL."""
+
+
+def server_of(url, version, scenario, context, folder):
+    """What mesh.yaml says of the suite's server."""
     found = {"http": url, "timeout": "10s"}
+    if scenario == "auth/client-credentials-basic":
+        client = {"client_id": context["client_id"], "client_secret": secret(folder, context["client_secret"])}
+        found["auth"] = {"oauth": {"issuer": issuer_of(url), **client}}
+    elif scenario.startswith("auth/"):
+        found["auth"] = {"per_user": {"issuer": issuer_of(url), **client_of(scenario, context, folder)}}
+        return found
     if version not in MODERN_PROTOCOL_VERSIONS:
         found["sessions"] = "per_client"
+    return found
+
+
+def client_of(scenario, context, folder):
+    """Who the mesh is at the suite's authorization server: whoever was registered before, else who registers itself."""
     if "client_secret" in context:
-        secret = folder / "secret"
-        secret.write_text(context["client_secret"])
-        found["auth"] = {
-            "oauth": {
-                "token_url": token_url(url),
-                "client_id": context["client_id"],
-                "client_secret": {"file": str(secret)},
-            }
-        }
-    return json.dumps(found)
+        return {"client_id": context["client_id"], "client_secret": secret(folder, context["client_secret"])}
+    return {"client_id": DOCUMENT} if scenario == "auth/basic-cimd" else {"registration": "either"}
 
 
-def token_url(url):
-    """What an operator would look up (RFC 9728, RFC 8414): mesh.yaml names the token endpoint itself."""
+def secret(folder, value):
+    (folder / "secret").write_text(value)
+    return {"file": str(folder / "secret")}
+
+
+def issuer_of(url):
+    """What an operator would look up and declare (RFC 9728); as in 2025-03-26, the server's origin without metadata."""
     base, _, path = url.partition("/mcp")
-    resource = httpx2.get(f"{base}/.well-known/oauth-protected-resource/mcp{path}").raise_for_status().json()
-    issuer = resource["authorization_servers"][0].rstrip("/")
-    metadata = httpx2.get(f"{issuer}/.well-known/oauth-authorization-server").raise_for_status().json()
-    return metadata["token_endpoint"]
+    challenge = httpx2.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}).headers.get("www-authenticate", "")
+    told = re.search(r'resource_metadata="([^"]+)"', challenge)
+    well_known = f"{base}/.well-known/oauth-protected-resource"
+    for place in [told[1]] if told else [f"{well_known}/mcp{path}", well_known]:
+        found = httpx2.get(place)
+        if found.status_code == 200:
+            return found.json()["authorization_servers"][0]
+    return base
+
+
+def write_plan(folder, kind, server):
+    """The plan of a mesh before this server, which is locked first; where callers sign in, for a service that there is not."""
+    signing = "per_user" in server.get("auth", {})
+    text = kind.text.format(server=json.dumps(server)) + SUBJECTS + (SIGN_INS if signing else RUNTIME)
+    (folder / "mesh.yaml").write_text(text)
+    if signing:
+        (folder / "seal").write_text("a seal key of the suite")
+        key = CapabilityKey("suite", "tool", TOOL["name"])
+        url = {"kind": "http", "url": server["http"]}
+        lock = ServerLock("suite", url, "2025-11-25", {"name": "suite", "version": "1"}, {"tools": {}}, None)
+        (folder / "mesh.lock").mkdir(exist_ok=True)
+        (folder / "mesh.lock/suite.json").write_text(write_lock(replace(lock, definitions={key: locked(TOOL)})))
+    elif run(["-C", str(folder), "lock"]):
+        raise SystemExit("mesh lock does not do")
+    if run(["-C", str(folder), "plan", "--out", str(folder / "plan.mesh")]):
+        raise SystemExit("mesh plan does not do")
+
+
+@contextmanager
+def served(folder, port):
+    """The plan in a folder, served on a port."""
+    log = folder / "mesh.log"
+    command = [*MESH, "serve", "--plan", "plan.mesh", "--listen", f"127.0.0.1:{port}"]
+    with process(*command, cwd=folder, log=log) as started:
+        wait_for(port, started, log)
+        yield f"http://127.0.0.1:{port}/mcp/all"
 
 
 def main():
@@ -96,19 +146,18 @@ def main():
     scenario = os.environ["MCP_CONFORMANCE_SCENARIO"]
     version = os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]
     context = os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sandwich-")))
-        server = server_of(url, version, json.loads(context), folder)
-        (folder / "mesh.yaml").write_text(kind.text.format(server=server) + SUBJECTS)
-        for words in (["lock"], ["plan", "--out", str(folder / "plan.mesh")]):
-            if run(["-C", str(folder), *words]):
-                raise SystemExit(f"mesh {words[0]} does not do")
-        port, log = free_port(), folder / "mesh.log"
-        command = [*MESH, "serve", "--plan", "plan.mesh", "--listen", f"127.0.0.1:{port}"]
-        wait_for(port, stack.enter_context(process(*command, cwd=folder, log=log)), log)
-        # A client without the scenario's deed is one that cannot do it, as the list of what is expected says.
-        deed = scenario if scenario in DEEDS else "initialize"
-        anyio.run(drive, f"http://127.0.0.1:{port}/mcp/all", KEY, deed, version, context, kind.prefix)
+    # A client without the scenario's deed is one that cannot do it, as the list of what is expected says.
+    deed = scenario if scenario in DEEDS else "initialize"
+    with tempfile.TemporaryDirectory(prefix="sandwich-") as name:
+        folder, port = Path(name), free_port()
+        write_plan(folder, kind, server_of(url, version, scenario, json.loads(context), folder))
+        with served(folder, port) as endpoint:
+            anyio.run(drive, endpoint, KEY, deed, version, context, kind.prefix)
+        if scenario == MIGRATION:
+            # An issuer moves by a reviewed edit of mesh.yaml.
+            write_plan(folder, kind, server_of(url, version, scenario, {}, folder))
+            with served(folder, port) as endpoint:
+                anyio.run(drive, endpoint, KEY, deed, version, context, kind.prefix, sign_in)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ identity:
     suite: {{sha256: {hashlib.sha256(KEY.encode()).hexdigest()}, teams: [testers]}}
 grants:
   - {{role: tester, to: [{{team: testers}}]}}
-runtime: {{limits: {{stream: 700ms}}}}
 """
+RUNTIME = "runtime: {limits: {stream: 700ms}}\n"
 PLAIN = """
 mesh: v1
 name: conformance
@@ -156,7 +156,7 @@ def publish_both(folder, kind, server, pointer):
     """Publish the two plans that the fixture switches between; the first is the one that is served at first."""
     head = "" if kind.bare else "test_"
     for number, deny in ((2, WITH_EXTRA), (1, WITHOUT_EXTRA)):
-        text = kind.text.format(server=server, deny=deny.format(head)) + SUBJECTS
+        text = kind.text.format(server=server, deny=deny.format(head)) + SUBJECTS + RUNTIME
         (folder / "mesh.yaml").write_text(text)
         if number == 2:
             _mesh(folder, "lock")
