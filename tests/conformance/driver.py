@@ -160,12 +160,6 @@ async def never_enough(driver, _context):
     raise SystemExit("the server let us in")
 
 
-async def moved(driver, context):
-    """The server has another authorization server from the second call on, which is not the one that was reviewed."""
-    await sign_in(driver, context)
-    await turned_away("takes tokens of other issuers")(driver, context)
-
-
 OTHER_ISSUER = turned_away("The answer is not from where you were sent to")
 SIGNED_IN = (
     "metadata-default",
@@ -202,7 +196,8 @@ DEEDS = {
     "auth/client-credentials-basic": everything,
     **{f"auth/{name}": sign_in for name in SIGNED_IN},
     "auth/scope-retry-limit": never_enough,
-    "auth/authorization-server-migration": moved,
+    # From its second answer on, the server has another authorization server than the one that was reviewed.
+    "auth/authorization-server-migration": turned_away("takes tokens of other issuers"),
     "auth/resource-mismatch": turned_away("the server's metadata is about another resource"),
     "auth/iss-supported-missing": OTHER_ISSUER,
     "auth/iss-wrong-issuer": OTHER_ISSUER,
