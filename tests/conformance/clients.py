@@ -23,10 +23,11 @@ _LISTED = re.compile(r"^ +- (\S+) \[")
 
 @dataclass(frozen=True)
 class Expected:
-    """What the suite has for clients: checks that pass, by revision and scenario, and scenarios that are no gateway's."""
+    """What the suite has for clients: checks that pass, by revision and scenario, scenarios that are no gateway's, and skips."""
 
     passed: dict
     elsewhere: dict
+    skipped: dict
 
     def missing(self, version):
         """Scenarios of this revision that nobody has decided about."""
@@ -39,8 +40,9 @@ class Expected:
 def expected():
     found = yaml.safe_load((HERE / "clients.yaml").read_text())
     reasons = {name: why for why, names in found["elsewhere"].items() for name in names}
+    skipped = {name: number for by in found["skipped"].values() for name, number in by.items()}
     # YAML reads a revision as a date.
-    return Expected({str(version): by for version, by in found["passed"].items()}, reasons)
+    return Expected({str(version): by for version, by in found["passed"].items()}, reasons, skipped)
 
 
 def listed(version):
@@ -57,13 +59,15 @@ def run(kind, version, scenario):
     return suite.run(f"client {kind} {version} {scenario}", *words, "--timeout", "180000")
 
 
-def complaints(outcome, wanted, *, exactly):
+def complaints(outcome, wanted, skipped, *, exactly):
     """Why one scenario's outcome is not good enough."""
     found = [f"{check}: {why[:200]}" for check, why in outcome.blemishes.items() if not why.startswith("SKIPPED")]
     if outcome.code:
         found.append(f"the suite's exit code is {outcome.code}")
     if outcome.passed < wanted or (exactly and outcome.passed > wanted):
         found.append(f"{outcome.passed} checks passed, not {wanted}")
+    if outcome.counts["SKIPPED"] != skipped:
+        found.append(f"{outcome.counts['SKIPPED']} checks were skipped, not {skipped}")
     return [f"{outcome.name}: {text}" for text in found]
 
 
@@ -86,7 +90,8 @@ def measure(*, short):
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for (_, version, name), outcome in zip(wanted, pool.map(lambda one: run(*one), wanted), strict=True):
             print(outcome.line(), flush=True)
-            wrong += complaints(outcome, known.passed[version][name], exactly=not name.startswith(PER_REQUEST))
+            number, skipped = known.passed[version][name], known.skipped.get(name, 0)
+            wrong += complaints(outcome, number, skipped, exactly=not name.startswith(PER_REQUEST))
         for (_, _, name), outcome in zip(others, pool.map(lambda one: run(*one), others), strict=True):
             print(outcome.line(), flush=True)
             if not outcome.code:

@@ -42,6 +42,10 @@ async def confirm(_context, _params):
     return types.ElicitResult(action="accept", content={"confirmed": True})
 
 
+async def never(*_question):
+    raise SystemExit("the suite's servers ask for neither roots nor sampling")
+
+
 def opens_links(browser):
     """What a client does whose user opens the links that it is given."""
 
@@ -91,6 +95,11 @@ class Driver:
 
 async def list_tools(driver, _context):
     await driver.found.list_tools()
+
+
+async def call_with_everything(driver, _context):
+    """What a caller's client can do is told to the server with its call."""
+    await driver.call("test-tool")
 
 
 async def add(driver, _context):
@@ -186,7 +195,7 @@ DEEDS = {
     "tools_call": add,
     "elicitation-sep1034-client-defaults": elicit,
     "sse-retry": reconnect,
-    "request-metadata": list_tools,
+    "request-metadata": call_with_everything,
     "sep-2322-client-request-state": rounds,
     "http-standard-headers": everything,
     "http-custom-headers": given_calls,
@@ -218,5 +227,7 @@ async def drive(url, key, scenario, version, context, prefix, deed=None):
     answer = opens_links(browser) if scenario.startswith("auth/") else answer
     async with httpx2.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as http:
         transport = streamable_http_client(url, http_client=http)
-        async with Client(transport, mode=version if modern else "legacy", elicitation_callback=answer) as found:
+        mode = version if modern else "legacy"
+        can = {"sampling_callback": never, "list_roots_callback": never} if scenario == "request-metadata" else {}
+        async with Client(transport, mode=mode, elicitation_callback=answer, **can) as found:
             await (deed or DEEDS[scenario])(Driver(found, prefix, browser), json.loads(context))

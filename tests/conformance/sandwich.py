@@ -69,6 +69,7 @@ KINDS = {"plain": Kind(PLAIN, ""), "governed": Kind(GOVERNED, PREFIX)}
 
 
 SIGN_INS = "runtime: {limits: {stream: 700ms}, sign_ins: {path: ./sign-ins}, seal_keys: [{file: ./seal}]}\n"
+METADATA = "request-metadata"
 MIGRATION = "auth/authorization-server-migration"
 DOCUMENT = "https://conformance-test.local/client-metadata.json"
 """Where the suite takes it that the client's metadata document is; the mesh's own is at its own URL."""
@@ -83,6 +84,9 @@ def server_of(url, version, scenario, context, folder):
     elif scenario.startswith("auth/"):
         found["auth"] = {"per_user": {"issuer": issuer_of(url), **client_of(scenario, context, folder)}}
         return found
+    if scenario == METADATA:
+        # Its server lists nothing that a caller could ask for, and answers a call all the same.
+        found["on_drift"] = "warn"
     if version not in MODERN_PROTOCOL_VERSIONS:
         found["sessions"] = "per_client"
     return found
@@ -114,12 +118,15 @@ def issuer_of(url):
 
 
 def write_plan(folder, kind, server):
-    """The plan of a mesh before this server, which is locked first; where callers sign in, for a service that there is not."""
+    """The plan of a mesh before this server.
+
+    It is locked first, or, where nobody but callers who have signed in sees a tool, or nobody at all, as if one was seen.
+    """
     signing = "per_user" in server.get("auth", {})
     text = kind.text.format(server=json.dumps(server)) + SUBJECTS + (SIGN_INS if signing else RUNTIME)
     (folder / "mesh.yaml").write_text(text)
-    if signing:
-        (folder / "seal").write_text("a seal key of the suite")
+    (folder / "seal").write_text("a seal key of the suite")
+    if signing or "on_drift" in server:
         key = CapabilityKey("suite", "tool", TOOL["name"])
         url = {"kind": "http", "url": server["http"]}
         lock = ServerLock("suite", url, "2025-11-25", {"name": "suite", "version": "1"}, {"tools": {}}, None)
