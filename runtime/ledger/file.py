@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -14,12 +13,13 @@ from typing import Final
 import msgspec
 
 from meshplan.runtime.ledger import parts
+from meshplan.runtime.ledger.exported import Exported
 from meshplan.runtime.ledger.folds import Folds
 from meshplan.runtime.ledger.keys import signing_key
 from meshplan.runtime.ledger.tally import Tally
 from meshplan.schemas.ledger.book import Chain, open_chains
 from meshplan.schemas.ledger.entry import FORMAT, Entry, encode, link
-from meshplan.schemas.ledger.heads import HEADS, Head
+from meshplan.schemas.ledger.heads import Head
 from meshplan.schemas.ledger.segment import Folded, UnreadableError, page
 
 PAGE: Final = 512
@@ -61,8 +61,8 @@ class LedgerFile:
                 self._lock, self._number = parts.claim(folder)
                 undo.callback(self._lock.close)
                 self._key = signing_key(folder)
-                self._heads = os.open(folder / HEADS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                undo.callback(os.close, self._heads)
+                self._heads = Exported(folder)
+                undo.callback(self._heads.close)
                 self._segment = parts.newest(folder, self._number)
                 undo.enter_context(closing(self._segment.db))
                 self._resume()
@@ -241,13 +241,12 @@ class LedgerFile:
 
     def _export(self, head: Head) -> Signed:
         signed = head.signed(self._key)
-        os.write(self._heads, encode(signed) + b"\n")
-        os.fsync(self._heads)
+        self._heads.append(encode(signed))
         return signed
 
     def close(self) -> None:
         """Let go of the file."""
         with suppress(sqlite3.Error):
             self._segment.db.close()
-        os.close(self._heads)
+        self._heads.close()
         self._lock.close()

@@ -200,7 +200,7 @@ class Writer:
 
     def _fail(self, error: str) -> None:
         if self.failing != error:
-            self._say("ledger_failing", {"error": error, "waiting": len(self._queue)})
+            self._say("ledger_failing", {"error": error, "waiting": self.waiting})
         self.failing = error
 
     def _tend(self) -> None:

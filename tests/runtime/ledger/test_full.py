@@ -1,18 +1,25 @@
 """What callers and operators see of a ledger that cannot be written, and of one that cannot be opened."""
 
+import json
+import resource
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import pytest
 from plans import FakeUpstreams, recorded, simple
 from sites import site
 
+from meshplan.compiler.cli import run
 from meshplan.runtime.active import Active
 from meshplan.runtime.ledger.book import Book
+from meshplan.runtime.ledger.exported import Exported
 from meshplan.runtime.ledger.writer import Writer
 from meshplan.schemas.bundle import pack
+from meshplan.schemas.ledger.book import open_chains
 
 
 @pytest.fixture
@@ -69,3 +76,33 @@ def test_a_ledger_that_cannot_be_opened_refuses_the_start(tmp_path, workers):
     assert done.returncode == 6
     assert "the plan is refused (ledger): the ledger `" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_on_a_full_disk_calls_are_refused_and_all_of_them_are_written_when_there_is_room_again(tmp_path):
+    script = Path(__file__).with_name("filling.py")
+    done = subprocess.run([sys.executable, script, tmp_path, "150000"], capture_output=True, timeout=100, check=True)
+    told = json.loads(done.stdout)
+    assert (told["failing"], told["then"]) == ("disk I/O error", None)
+    assert told["ledger_full"] == told["refused"] >= 8
+    assert run(["ledger", "verify", "--ledger", str(tmp_path / "ledger")]) == 0
+    with open_chains(tmp_path / "ledger") as [chain]:
+        entries = list(chain.entries())
+    ended = Counter(entry.outcome for entry in entries if entry.kind == "outcome")
+    assert ended == {"ok": told["executed"], "overloaded": told["refused"]}
+    assert not [entry for entry in entries if entry.kind == "gap"]
+
+
+def test_a_head_is_exported_as_a_whole_or_not_at_all(tmp_path):
+    heads = tmp_path / "heads.jsonl"
+    heads.write_bytes(b"one\n" + b"cut off")
+    exported, unlimited = Exported(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    exported.append(b"two")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, unlimited[1]))
+        with pytest.raises(OSError, match="No space left"):
+            exported.append(b"three")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    exported.append(b"four")
+    exported.close()
+    assert heads.read_bytes() == b"one\ntwo\nfour\n"
