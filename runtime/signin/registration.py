@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from meshplan.schemas import jsontext
 if TYPE_CHECKING:
     from meshplan.runtime.identity.authority import Authority
     from meshplan.runtime.signin.vault import Vault
+
+_log = logging.getLogger(__name__)
 
 _METHODS: Final[tuple[Method, ...]] = ("client_secret_basic", "client_secret_post", "none")
 """In the order of our choice: the mesh can keep a secret."""
@@ -88,6 +91,7 @@ async def registered(
             return kept
         made = await _register(http, found, card)
         await vault.keep(place, asdict(made))
+        _log.info("the mesh registered itself at `%s` for server `%s`", place.issuer, place.server)
         return made
 
 

@@ -1,7 +1,9 @@
 """What is believed of the answer to a registration (RFC 7591 3.2), from servers that mean well and others."""
 
 import json
+import sys
 
+import anyio
 import pytest
 from sites import listening
 
@@ -123,3 +125,50 @@ async def test_nobody_is_asked_at_a_place_that_nobody_declared(tmp_path, metadat
     server = Server(BASIC, **metadata)
     assert why in await register(tmp_path, server)
     assert server.told == []
+
+
+ANOTHER = """
+import sys
+from pathlib import Path
+import anyio
+from meshplan.runtime.identity import authority
+from meshplan.runtime.identity.fetch import http_client
+from meshplan.runtime.seal import Sealer
+from meshplan.runtime.signin.registration import Card, Place, registered
+from meshplan.runtime.signin.vault import Vault
+from meshplan.runtime.upstream.egress import Egress
+
+folder, issuer, back = sys.argv[1:]
+
+async def main():
+    vault, place = Vault(Path(folder), Sealer(own=b"k" * 32)), Place("notes", issuer, back)
+    async with http_client() as http:
+        found = await authority.find(http, issuer, Egress())
+        print((await registered(vault, place, http, found, Card("mesh", back, ()), lambda: 1000.0)).client_id)
+
+anyio.run(main)
+"""
+
+
+class Slow(Server):
+    """Takes its time, and has another name for each client."""
+
+    async def __call__(self, scope, receive, send):
+        if scope["path"] == "/register":
+            self.answer = {"client_id": f"c{len(self.told)}", "client_secret": "s"}
+            await anyio.sleep(0.1)
+        await super().__call__(scope, receive, send)
+
+
+async def test_processes_that_register_at_once_register_once(tmp_path):
+    server, names = Slow({}), []
+
+    async def another(issuer):
+        done = await anyio.run_process([sys.executable, "-c", ANOTHER, str(tmp_path / "kept"), issuer, BACK])
+        names.append(done.stdout.decode().strip())
+
+    async with listening(server) as port, anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(another, f"http://127.0.0.1:{port}")
+    assert names == ["c0"] * 3
+    assert len(server.told) == 1
