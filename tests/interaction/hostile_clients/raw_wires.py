@@ -180,10 +180,14 @@ class Mesh:
     def good(self, **more):
         return b"".join(modern(self.port, **more))
 
+    def processes(self):
+        """The runtime's own processes: with workers, the supervisor and those that it has started."""
+        pid = self.process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
     def memory(self):
-        """Resident bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
+        """Resident bytes, with workers of all processes."""
+        return sum(_resident(pid) for pid in self.processes())
 
     def session(self, key="ann"):
         asked = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -191,6 +195,11 @@ class Mesh:
         answer = self.once(b"".join(legacy(self.port, message, key=key)))
         assert answer.status == 200, answer
         return answer.headers["mcp-session-id"]
+
+
+def _resident(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) * 1024
 
 
 def _first_line(stream, start):
@@ -228,12 +237,22 @@ def _plan(port):
 
 
 @contextmanager
-def mesh(folder):
+def mesh(folder, workers=1):
     """The runtime, its server and the client that behaves."""
     with ExitStack() as stack:
         server = stack.enter_context(_process(Path(__file__).with_name("plain_upstream.py"), stdout=subprocess.PIPE))
         (folder / "plan").write_text(pack(_plan(int(server.stdout.readline()))))
-        command = ("-m", "meshplan.runtime", "serve", "--listen", "127.0.0.1:0", "--plan", folder / "plan")
+        command = (
+            "-m",
+            "meshplan.runtime",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--plan",
+            folder / "plan",
+            "--workers",
+            workers,
+        )
         process = stack.enter_context(_process(*command, stderr=subprocess.PIPE))
         port = int(_first_line(process.stderr, b"serving").split("/")[2].rpartition(":")[2])
         log = threading.Thread(target=process.stderr.read, daemon=True)

@@ -9,6 +9,8 @@ import pytest
 from raw_wires import BODY, DEPTH, HEADERS, STREAMS, Wire, legacy, modern
 
 MB = 1_000_000
+WORKERS = pytest.mark.parametrize("mesh", ["alone", "of_four"], indirect=True)
+"""For what is not over with one connection: it holds for all workers together."""
 
 
 def raw(mesh, first="POST /mcp/dev HTTP/1.1", *, more=(), drop=(), body=None, **what):
@@ -191,6 +193,7 @@ def test_headers_that_are_wrong_missing_or_there_twice(mesh, drop, more, status,
 # What is too much.
 
 
+@WORKERS
 @pytest.mark.parametrize("size", [10 * MB, 100 * MB])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_large_bodies_are_not_read_to_their_end(mesh, size, chunked):
@@ -207,6 +210,7 @@ def test_large_bodies_are_not_read_to_their_end(mesh, size, chunked):
     assert sent < 64 * MB  # the kernel's buffers may take some 40 MB of what is never read
 
 
+@WORKERS
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_that_is_a_little_too_large_is_told_so(mesh, chunked):
     body = b" " * (BODY + 1)
@@ -217,6 +221,7 @@ def test_a_body_that_is_a_little_too_large_is_told_so(mesh, chunked):
     assert mesh.once(raw(mesh, more=[line], drop=("Content-Length",), body=sent)).status == 413
 
 
+@WORKERS
 def test_a_body_that_is_declared_too_large_is_refused_before_it_comes(mesh):
     with mesh.wire() as wire:
         wire.send(
@@ -225,6 +230,7 @@ def test_a_body_that_is_declared_too_large_is_refused_before_it_comes(mesh):
         assert wire.answer().status == 413
 
 
+@WORKERS
 def test_many_large_arguments_at_once_stay_within_the_callers_share(mesh):
     params = {"name": "get_note", "arguments": {"x": ["y" * 100] * 8000}}
     request = mesh.good(params=params)
@@ -242,6 +248,7 @@ def test_many_large_arguments_at_once_stay_within_the_callers_share(mesh):
     assert 200 in answers
 
 
+@WORKERS
 def test_more_pipelined_requests_than_wait_in_line_end_the_connection(mesh):
     with mesh.wire() as wire:
         wire.send(mesh.good() * 4)
@@ -253,6 +260,7 @@ def test_more_pipelined_requests_than_wait_in_line_end_the_connection(mesh):
         assert 1 <= answered < 200
 
 
+@WORKERS
 def test_a_thousand_idle_streams_cost_little_and_the_next_one_is_refused(mesh):
     wires, before = [], mesh.memory()
     listen = b"".join(modern(mesh.port, "subscriptions/listen", {"notifications": {}}, key="bob"))
@@ -274,11 +282,12 @@ def test_a_thousand_idle_streams_cost_little_and_the_next_one_is_refused(mesh):
 # Those who are slow.
 
 
-def test_slow_heads_and_bodies_are_let_go_and_hold_nobody_up(mesh):
+def test_slow_heads_and_bodies_are_let_go_and_hold_nobody_up(mesh, of_four):
     head, _ = modern(mesh.port, key="bob")
     with ExitStack() as stack:
-        slow = [stack.enter_context(mesh.wire()) for _ in range(200)]
-        bodies = [stack.enter_context(mesh.wire()) for _ in range(100)]
+        slow = [stack.enter_context(found.wire()) for _ in range(200) for found in (mesh, of_four)]
+        bodies = [stack.enter_context(found.wire()) for _ in range(100) for found in (mesh, of_four)]
+        since = of_four.friend.begin()
         for wire in slow:
             wire.send(b"POST /mcp/dev HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
         for wire in bodies:
@@ -288,8 +297,10 @@ def test_slow_heads_and_bodies_are_let_go_and_hold_nobody_up(mesh):
             for wire in (*slow[:20], *bodies[:20]):
                 wire.send(b" ")
         assert all(wire.closed() for wire in slow)
+        of_four.friend.got_on(since=since)
 
 
+@WORKERS
 def test_an_answer_that_nobody_reads_holds_nobody_up(mesh):
     wires = [mesh.wire() for _ in range(6)]
     for wire in wires:
@@ -303,6 +314,7 @@ def test_an_answer_that_nobody_reads_holds_nobody_up(mesh):
 # Those who are somebody else.
 
 
+@WORKERS
 def test_nothing_that_a_client_proves_itself_with_reaches_a_server(mesh):
     session = mesh.session()
     told = [
@@ -321,6 +333,7 @@ def test_nothing_that_a_client_proves_itself_with_reaches_a_server(mesh):
             assert word not in answer.body.lower()
 
 
+@WORKERS
 def test_a_session_is_of_who_opened_it(mesh):
     session = mesh.session("ann")
     ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
@@ -342,6 +355,7 @@ def test_a_session_is_of_who_opened_it(mesh):
     assert mesh.once(b"".join(legacy(mesh.port, ping, session=session))).status == 200
 
 
+@WORKERS
 def test_guessing_sessions_finds_none(mesh):
     with mesh.wire() as wire:
         for number in range(300):
@@ -350,6 +364,7 @@ def test_guessing_sessions_finds_none(mesh):
             assert wire.answer().status == 404
 
 
+@WORKERS
 def test_the_mesh_is_well_after_all_that(mesh):
     answer = mesh.once(mesh.good())
     assert json.loads(answer.body)["result"]["content"][0]["text"] == "here"
