@@ -21,6 +21,9 @@ UNTOLD: Final = frozenset(
         "rounds",
         "ping",
         "task-updates",
+        "withdrawal",
+        "roots-changed",
+        "progress-of-answers",
     }
 )
 """Features that belong to clients, or that a server uses without declaring them: no lock tells of them."""

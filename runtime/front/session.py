@@ -23,6 +23,8 @@ from meshplan.runtime.shapes import members, text
 COMPLETED = "notifications/elicitation/complete"
 MAX_DONE = 64
 """Elicitations that are complete while the client does not listen."""
+WITHDRAW_SECONDS = 1.0
+"""For telling a client that nobody waits for its answer any more."""
 ASK_TIMEOUT = 300.0
 """Seconds that a client (and its user) has to answer a question of a server."""
 
@@ -115,6 +117,8 @@ class Session:
                 await _either(question.answered, channel.gone)
         finally:
             del self.questions[number]
+            if question.response is None and not channel.gone.is_set():
+                await _withdraw(channel, number)
         response = question.response
         if response is None:
             data = {"reason": "client_silent", "method": method}
@@ -164,6 +168,13 @@ class Session:
             self.subscriptions.end()
         if self.stream is not None:
             self.stream.end()
+
+
+async def _withdraw(channel: Channel, number: RequestId) -> None:
+    """Nobody waits for this answer any more (Cancellation; Timeouts): also where we are being cancelled ourselves."""
+    with anyio.move_on_after(WITHDRAW_SECONDS, shield=True):
+        params = {"requestId": number, "reason": "the question is withdrawn"}
+        await channel.write(notification_text("notifications/cancelled", params))
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:

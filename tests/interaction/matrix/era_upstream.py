@@ -19,7 +19,9 @@ TASKS = "io.modelcontextprotocol/tasks"
 WAIT = 10.0
 NOVEL = "org.example/novel"
 ANY, VALUES = {"type": "object"}, {"type": "array", "items": {"type": "number"}}
-TOOLS = ("ask", "closed", "echo", "fail", "hang", "hung", "link", "logs", "rounds", "slow", "task", "values")
+TOOLS = (
+    "ask", "closed", "echo", "fail", "hang", "hung", "link", "logs", "rounds", "slow", "task", "told", "values", "withdrawn",
+)  # fmt: skip
 PAGE = {"text": "<p>hi</p>", "mimeType": "text/html;profile=mcp-app", "_meta": {"ui": {"csp": {"connectDomains": []}}}}
 OFFERED = {
     "tool": [
@@ -61,7 +63,7 @@ class Peer:
 
     def __init__(self):
         self.declared, self.running, self.waiting = {}, {}, {}
-        self.subscribed, self.aside = set(), queue.Queue()
+        self.subscribed, self.aside, self.told = set(), queue.Queue(), []
 
 
 class Exchange:
@@ -105,6 +107,8 @@ class Everything:
             found = peer.running.get(message["params"]["requestId"])
             if found is not None:
                 found.cancelled.set()
+        else:
+            peer.told.append(message)
 
     def result(self, exchange):
         method, params = exchange.method, exchange.params
@@ -254,6 +258,36 @@ class Everything:
             return {"content": [], "structuredContent": {"undeclared": "elicitation"}}
         asked = {**QUESTIONS["url"][2], "elicitationId": arguments["mark"]}
         raise Error(-32042, "open the link first", {"elicitations": [asked]})
+
+    def tool_withdrawn(self, exchange, arguments):
+        if self.modern:
+            return {"content": [text("never asked in a session")]}
+        asked, heard = self.bell.with_name(arguments["mark"]), self.bell.with_name(f"{arguments['mark']}-heard")
+        _, method, params = QUESTIONS["sample"]
+        number = f"ask-{next(self.numbers)}"
+        exchange.peer.waiting[number] = answered = queue.Queue()
+        exchange.write({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        until(lambda: asked.exists() or answered.qsize(), WAIT)
+        exchange.notify("cancelled", requestId=number, reason="no longer wanted")
+        until(lambda: heard.exists() or answered.qsize(), WAIT)
+        return {"content": [text("went on")]}
+
+    def tool_told(self, exchange, arguments):
+        """What the server heard of its client's roots, and how far the answer to a question had come."""
+        if self.modern:
+            return {"content": [], "structuredContent": {"declared": False, "progress": []}}
+        declared, told = exchange.peer.declared, exchange.peer.told
+        if "sample" in arguments:
+            number = f"ask-{next(self.numbers)}"
+            exchange.peer.waiting[number] = answered = queue.Queue()
+            _, method, params = QUESTIONS["sample"]
+            asked = {**params, "_meta": {"progressToken": number}}
+            exchange.write({"jsonrpc": "2.0", "id": number, "method": method, "params": asked})
+            answered.get(timeout=WAIT)
+        progress = [note["params"]["progress"] for note in told if note["method"] == "notifications/progress"]
+        changed = any(note["method"] == "notifications/roots/list_changed" for note in told)
+        roots = {"declared": "listChanged" in declared.get("roots", {}), "changed": changed}
+        return {"content": [], "structuredContent": {**roots, "progress": progress}}
 
     def tool_rounds(self, exchange, arguments):
         if not self.modern:

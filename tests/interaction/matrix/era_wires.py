@@ -18,10 +18,11 @@ SECONDS = 30
 ROUNDS = 4
 TRIES, OK, CONFLICT = 50, 200, 409
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri", "tasks/get": "taskId"}
+ROOTS = {"listChanged": True}
 CAPABILITIES = {
-    "2025-03-26": {"sampling": {}, "roots": {}},
-    "2025-06-18": {"sampling": {}, "roots": {}, "elicitation": {}},
-    "2025-11-25": {"sampling": {}, "roots": {}, "elicitation": {"form": {}, "url": {}}},
+    "2025-03-26": {"sampling": {}, "roots": ROOTS},
+    "2025-06-18": {"sampling": {}, "roots": ROOTS, "elicitation": {}},
+    "2025-11-25": {"sampling": {}, "roots": ROOTS, "elicitation": {"form": {}, "url": {}}},
     MODERN: {"sampling": {}, "roots": {}, "elicitation": {"form": {}, "url": {}}, "extensions": {TASKS: {}}},
 }
 """What a client of each revision can declare."""
@@ -70,6 +71,7 @@ class Wire:
     def __init__(self, version):
         self.version, self.modern, self.numbers = version, version == MODERN, 0
         self.declared = CAPABILITIES[version]
+        self.in_place_of_an_answer = None
         self.offered = {}
 
     def start(self):
@@ -119,6 +121,13 @@ class Wire:
             assert not self.modern, "this revision has no requests of servers"
             heard.asked.append(message["method"])
             heard.questions.append(message["params"])
+            if self.in_place_of_an_answer is not None:
+                self.in_place_of_an_answer()
+                return
+            token = (message["params"].get("_meta") or {}).get("progressToken")
+            if token is not None:
+                params = {"progressToken": token, "progress": 1}
+                self.tell({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
             found = answer(message["method"], message["params"])
             self.tell({"jsonrpc": "2.0", "id": message["id"], "result": found})
         else:

@@ -187,6 +187,41 @@ def roots(wire, bell):
 
 
 @feature
+def withdrawal(wire, bell):
+    mark, notes = f"withdrawn-{uuid4().hex}", []
+
+    def on_note(note):
+        notes.append(note["method"])
+        bell.with_name(f"{mark}-heard").touch()
+
+    wire.in_place_of_an_answer = bell.with_name(mark).touch
+    try:
+        heard = wire.tool("withdrawn", {"mark": mark}, on_note=on_note)
+    finally:
+        wire.in_place_of_an_answer = None
+    if "notifications/cancelled" not in notes:
+        raise Absent("what is asked by a result is not withdrawn")
+    assert heard.result["content"][0]["text"] == "went on"
+
+
+@feature
+def roots_changed(wire, bell):
+    if not wire.modern:
+        wire.tell({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})
+    found = wire.tool("told").result["structuredContent"]
+    if not found["declared"]:
+        raise Absent("the server is not told that roots may change")
+    assert found["changed"]
+
+
+@feature
+def progress_of_answers(wire, bell):
+    found = wire.tool("told", {"sample": True}).result["structuredContent"]
+    if found["progress"] != [1]:
+        raise Absent("the client is not asked how far its answer is")
+
+
+@feature
 def rounds(wire, bell):
     heard = wire.tool("rounds")
     found = heard.result["structuredContent"]["rounds"]

@@ -165,6 +165,26 @@ async def test_another_session_cannot_answer_the_question():
     assert final["error"] == {"code": -1, "message": "no"}
 
 
+@pytest.mark.parametrize("how", ["cancelled", "late"])
+async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(how, monkeypatch):
+    if how == "late":
+        monkeypatch.setattr("meshplan.runtime.front.session.ASK_TIMEOUT", 0.05)
+    async with site(simple().bundle(), asking()) as found:
+        session = await found.session(capabilities={"elicitation": {}})
+        headers = {"accept": ACCEPT, "mcp-session-id": session, **bearer("ann")}
+        with anyio.fail_after(10):
+            async with found.client.stream("POST", found.url(), json=CALL, headers=headers) as response:
+                lines = (line async for line in response.aiter_lines() if line.startswith("data: {"))
+                question = json.loads((await anext(lines))[6:])
+                if how == "cancelled":
+                    params = {"requestId": CALL["id"]}
+                    stop = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+                    assert (await found.legacy(stop, session=session)).status_code == 202
+                rest = [json.loads(line[6:]) async for line in lines]
+    assert (rest[0]["method"], rest[0]["params"]["requestId"]) == ("notifications/cancelled", question["id"])
+    assert [message["error"]["data"]["reason"] for message in rest[1:]] == ["client_silent"] * (how == "late")
+
+
 async def test_cancelled_stops_the_request_and_a_disconnect_does_not():
     upstreams, begun, ended, release = FakeUpstreams(), anyio.Event(), anyio.Event(), anyio.Event()
 
