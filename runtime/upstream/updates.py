@@ -29,7 +29,7 @@ AGREE_SECONDS: Final = 30.0
 AGAIN_SECONDS, MAX_AGAIN_SECONDS = 1.0, 60.0
 """Between two tries to renew what broke; doubled each time."""
 
-_MEMBERS: Final = {"resource": "resourceSubscriptions", "task": "taskIds"}
+_MEMBERS: Final[Mapping[Literal["resource", "task"], str]] = {"resource": "resourceSubscriptions", "task": "taskIds"}
 """What lists them in a ``subscriptions/listen``."""
 
 _LISTS: Final = ("tools", "prompts", "resources")
@@ -222,14 +222,15 @@ class Updates:
             await self._changed.wait()
 
     async def _listen(self, link: Link) -> None:
-        """A modern server: one stream for all; another set of resources is another stream, opened before the old ends."""
+        """A modern server: one stream for all; another set is another stream, opened before the old ends."""
         current, flags, pause = _Stream(frozenset(), over=True), self._list_flags(link), 0.0
         async with anyio.create_task_group() as tasks:
             while self._wishes or flags:
                 self._changed = anyio.Event()
                 if current.over or current.wanted != self._wanted():
-                    await anyio.sleep(pause if current.over else 0.0)
-                    pause = min(2 * pause, MAX_AGAIN_SECONDS) or AGAIN_SECONDS
+                    if current.over:
+                        await anyio.sleep(pause)
+                        pause = min(2 * pause, MAX_AGAIN_SECONDS) or AGAIN_SECONDS
                     fresh = _Stream(self._wanted())
                     tasks.start_soon(self._stream, link, fresh, flags)
                     with anyio.move_on_after(AGREE_SECONDS):
@@ -254,9 +255,7 @@ class Updates:
         async def on_notify(method: str, params: dict[str, Any]) -> None:
             if method == ACKNOWLEDGED:
                 agreed = members(params.get("notifications")) or {}
-                stream.honoured = _agreed("resource", agreed.get(_MEMBERS["resource"])) | _agreed(
-                    "task", agreed.get(_MEMBERS["task"])
-                )
+                stream.honoured = _named(agreed)
                 stream.heard.set()
             elif method == UPDATED and isinstance(params.get("uri"), str):
                 self.updated(params["uri"])
@@ -287,8 +286,13 @@ async def _cancel_when_gone(link: Link, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def _agreed(kind: Literal["resource", "task"], names: Any) -> frozenset[Wanted]:
-    return frozenset((kind, name) for name in items(names) if isinstance(name, str))
+def _named(notifications: Mapping[str, Any]) -> frozenset[Wanted]:
+    return frozenset(
+        (kind, name)
+        for kind, member in _MEMBERS.items()
+        for name in items(notifications.get(member))
+        if isinstance(name, str)
+    )
 
 
 async def _tell(link: Link, method: str, wanted: Wanted) -> UpstreamFailure | None:
