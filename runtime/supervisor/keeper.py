@@ -108,6 +108,7 @@ class Keeper:
             case "ledger":
                 return await take(self._book, arguments)
             case "telemetry":
+                self.members.heard(incoming.peer)
                 return self.gathered.take(incoming.peer, arguments)
             case "status":
                 return await self.page()
@@ -252,6 +253,7 @@ async def open_keeper(setup: Setup, say: Say) -> AsyncGenerator[Keeper]:
             tasks.start_soon(Follower(store, channel, active, upstreams, desired, say, put=put).run)
         tasks.start_soon(drift.run, upstreams)
         tasks.start_soon(counters.run)
+        tasks.start_soon(keeper.members.watch)
         tasks.start_soon(keeper.till.background.run)
         sign_ins = SignIns(active, root, setup.sealer())
         verifier = Verifier(issuers)

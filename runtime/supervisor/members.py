@@ -23,6 +23,9 @@ from meshplan.schemas.bundle import Bundle, PlanRefusedError, pack
 LOAD_SECONDS: Final = 60.0
 SWAP_SECONDS: Final = 10.0
 """A worker that neither agrees nor refuses within this is ended: nobody may go on with a plan that is revoked."""
+SILENT: Final = 30
+TICK: Final = 1.0
+"""A worker that says nothing of itself for ``SILENT`` ticks (of seconds) is ended, too: it goes on getting connections."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class Member:
     plan: str | None
     seq: int | None
     refused: str | None = None
+    silent: int = 0
 
 
 class Members:
@@ -70,6 +74,21 @@ class Members:
         while self._members:
             self._changed = anyio.Event()
             await self._changed.wait()
+
+    def heard(self, peer: Peer) -> None:
+        """A worker has said something of itself, as each does once a second."""
+        for member in self._members:
+            if member.peer is peer:
+                member.silent = 0
+
+    async def watch(self) -> None:
+        """End workers that hang, until cancelled; counted in turns of this loop, so that a pause of the machine is one."""
+        while True:
+            await anyio.sleep(TICK)
+            for member in self._members:
+                member.silent += 1
+                if member.silent == SILENT:
+                    _end(member)
 
     def tell(self, name: str, arguments: Any) -> None:
         """Say something to every worker."""
@@ -133,12 +152,16 @@ class Members:
         except LinkLostError:
             return "it has ended"
         except TimeoutError:
-            pid = member.peer.wire.pid
-            _log.warning("worker `%s` (process %d) does not answer, and is ended", member.name, pid)
-            if pid:
-                os.kill(pid, signal.SIGKILL)
+            _end(member)
             return f"it did not answer within {seconds:g} s"
         return None
+
+
+def _end(member: Member) -> None:
+    pid = member.peer.wire.pid
+    _log.warning("worker `%s` (process %d) does not answer, and is ended", member.name, pid)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
 
 
 async def _each(members: list[Member], work: Callable[[Member], Coroutine[Any, Any, None]]) -> None:

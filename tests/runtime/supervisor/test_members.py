@@ -95,6 +95,29 @@ async def test_a_worker_that_does_not_answer_is_ended(tmp_path, monkeypatch, sil
     assert [told["seq"] for told in found.report()] == [1, None]
 
 
+async def test_a_worker_that_says_nothing_of_itself_is_ended(tmp_path, monkeypatch):
+    killed, done = [], anyio.Event()
+    monkeypatch.setattr(members, "TICK", 0.001)
+    monkeypatch.setattr(members, "SILENT", 5)
+    one, two = Worker(1), Worker(2)
+    found, _ = await crew(tmp_path, one, two)
+
+    def kill(pid, number):
+        killed.append((pid, number))
+        found.leave(two)
+        done.set()
+
+    monkeypatch.setattr(members.os, "kill", kill)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(found.watch)
+            while not done.is_set():
+                found.heard(one)
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+    assert killed == [(2, signal.SIGKILL)]
+
+
 async def test_one_that_joins_late_gets_the_newest_plan_first_or_is_not_taken(tmp_path):
     found, _ = await crew(tmp_path, Worker(1))
     await found.put(bundle("a"), 1)
