@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ from meshplan.runtime.upstream.port import UpstreamRequest
 
 if TYPE_CHECKING:
     from meshplan.runtime.signin.sign_ins import SignIns, Wanted
+    from meshplan.runtime.signin.vault import Holder
     from meshplan.runtime.signin.visit import Visit
 
 _OFFLINE: Final = "offline_access"
@@ -55,19 +57,23 @@ class Consent:
         grant = replace(self._grant(), scopes=scopes)
         if client is not None:
             grant = replace(grant, client=client.on(grant.client))
-        payload: dict[str, Any] = {"o": list(owner), "s": self.wanted.name, "a": list(scopes), "t": said.metadata}
+        payload: dict[str, Any] = {"o": list(owner), "a": list(scopes), "t": said.metadata}
         payload["c"] = None if client is None else client.client_id
+        payload["p"] = _digest(self.wanted.holder(owner))
         return await grant.lead(found, resource.name, self.sign_ins.tickets(), browser, payload)
 
-    async def end(self, visit: Visit, owner: tuple[str, str] | None) -> tuple[dict[str, Any], AccessToken | None]:
-        """What was kept of the beginning, and the tokens of the caller who has come back.
+    async def end(self, visit: Visit, owner: tuple[str, str] | None) -> AccessToken | None:
+        """The tokens of the caller who has come back, ``None`` where it is not the one who went.
 
-        No tokens where it is not the one who went. Raises ``PageError`` and ``SecretError``.
+        Raises ``PageError`` and ``SecretError``.
         """
         grant, tickets = self._grant(), self.sign_ins.tickets()
         kept, code = await grant.back(visit, tickets)
         if owner is None or list(owner) != kept["o"]:
-            return kept, None
+            return None
+        if kept["p"] != _digest(self.wanted.holder(owner)):
+            said = "What was reviewed of this server has changed meanwhile. Ask your client for another link."
+            raise PageError(409, "plan_changed", said)
         client = await self._same(kept["c"])
         terms = Terms(client, tuple(kept["a"]), int(tickets.now()), kept["t"])
         grant = replace(grant, client=terms.on(grant.client))
@@ -78,7 +84,7 @@ class Consent:
             if client is not None and isinstance(refused, RefusedGrantError) and refused.code == "invalid_client":
                 await registration.forget(self.sign_ins.vault(), self._place(), client.client_id)
             raise
-        return kept, replace(token, terms=terms)
+        return replace(token, terms=terms)
 
     def _grant(self) -> Grant:
         wanted = self.wanted
@@ -125,6 +131,11 @@ class Consent:
         if len(set(wanted)) > MAX_SCOPES:
             raise FetchError(f"the server wants more than {MAX_SCOPES} scopes")
         return tuple(dict.fromkeys(wanted))
+
+
+def _digest(holder: Holder) -> str:
+    """Tells what the plan says of a server and its sign-in from what another plan says."""
+    return hashlib.sha256(holder.binding.encode()).hexdigest()
 
 
 async def challenge_of(http: httpx2.AsyncClient, url: str) -> Challenge:

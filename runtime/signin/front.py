@@ -172,7 +172,7 @@ class Front:
         if wanted is None:
             raise PageError(404, "no_such_page", "There is no such page.")
         who = await self._who(visit)
-        _, token = await self._consent(visit, wanted).end(visit, who)
+        token = await self._consent(visit, wanted).end(visit, who)
         if who is None or token is None:
             raise PageError(403, "another_caller_came_back", _OTHER)
         vault, holder = self.sign_ins.vault(), wanted.holder(who)

@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
         elif lower == b"transfer-encoding":
             self._chunked = True
         elif lower == b"www-authenticate" and self._reply is not None:
-            self._reply.challenge = value
+            self._reply.challenge += b"," + value
 
     def on_headers_complete(self) -> None:
         """The head is there."""

@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 import anyio
 import httpx2
 import pytest
-from people import query, signing
+from people import draft, query, signing
 
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
 from meshplan.runtime.signin import registration
 from meshplan.runtime.signin.consent import Consent
 from meshplan.runtime.signin.sign_ins import SignIns
+from meshplan.runtime.snapshot import Snapshot
 
 PUBLIC = "https://mesh.example"
 
@@ -142,6 +143,17 @@ async def test_who_comes_back_after_another_registration_is_told_and_keeps_nothi
     page = await browser.client.get(back)
     assert (page.status_code, ground.reasons) == (409, ["sign_in_registered_anew"])
     assert ground.files() == []
+
+
+async def test_a_consent_that_was_begun_under_another_plan_is_not_kept(ground):
+    browser = ground.browser("ann@as")
+    back = await browser.consent(await browser.begin(await ground.link(), "secret-ann"))
+    plan = draft(ground.issuer, ground.guarded.url, f"http://127.0.0.1:{ground.site.port}")
+    registering(scopes=("mcp",))(plan)
+    ground.site.active.swap(Snapshot(plan.bundle(), None))
+    page = await browser.client.get(back)
+    assert (page.status_code, ground.reasons) == (409, ["sign_in_plan_changed"])
+    assert ground.files() == [ground.sign_ins.vault().folder / place(ground).name]
 
 
 # By a document.
