@@ -83,7 +83,7 @@ class Credentials:
                 )
             case PerUserAuth():
                 if behalf is None or behalf.signed_in is None:
-                    raise SecretError("each caller signs in to it, and this is nobody's request")
+                    raise SecretError("each caller signs in to it, and nobody's request has no token (`service`)")
                 self._values["Authorization"] = (_bearer, behalf.signed_in)
                 self._own = behalf.signed_in
 

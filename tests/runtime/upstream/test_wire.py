@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from meshplan.runtime.identity.challenge import Challenge, read_challenge
 from meshplan.runtime.upstream import origin as connections
 from meshplan.runtime.upstream import wire
 from meshplan.runtime.upstream.deadline import NEVER
@@ -104,6 +105,13 @@ async def test_however_a_body_is_framed_and_cut_it_arrives_and_the_connection_is
             assert (reply.status, reply.kind, reply.body) == (200, b"application/json", b'{"a": 1}')
             assert reply.failure is None
     assert (script.connections, script.requests) == (1, 2)
+
+
+async def test_challenges_are_kept_whichever_header_they_are_in():
+    said = b'WWW-Authenticate: Basic realm="x"\r\nwww-authenticate: Bearer scope="a b", error=invalid_token\r\n'
+    async with origin(Script(b"HTTP/1.1 401 Unauthorized\r\n" + said + b"content-length: 0\r\n\r\n")) as found:
+        _, reply = await ask(found)
+    assert read_challenge(reply.challenge.decode()) == Challenge("invalid_token", ("a", "b"))
 
 
 async def test_a_body_that_ends_with_the_connection():
