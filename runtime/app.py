@@ -39,7 +39,7 @@ from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.listen import INTERRUPTED, OK, TRUST, USAGE, StartError, binding_of, listen_on, refused
 from meshplan.runtime.parked import open_lot
-from meshplan.runtime.record import Say, log_to, say_to
+from meshplan.runtime.record import Lines, say_to
 from meshplan.runtime.reload import Follower, Prepare, activate, prepared_by
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.secrets import Secrets
@@ -89,7 +89,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    source: Source, say: Say, admin: AdminPort | None = None, transport: str = "tcp"
+    source: Source, say: Lines, admin: AdminPort | None = None, transport: str = "tcp"
 ) -> AsyncGenerator[Running]:
     """Open everything behind the fronts and, for a store, follow it; raises ``StartError`` for a refused plan file."""
     bundle = read_plan(source.plan) if source.plan is not None else None
@@ -133,7 +133,7 @@ async def running(
         invoker = Invoker(
             active,
             upstreams,
-            log_to(say),
+            say.attempt,
             sealer=sealer,
             lot=lot,
             drift=drift,

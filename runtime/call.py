@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from meshplan.runtime.asks import Ask
 from meshplan.runtime.correspondents import Whose
@@ -59,8 +60,7 @@ _NOT_RELAYED = frozenset({"task"})
 """Members of params that ask for what no endpoint declares: they are left out, as servers ignore them."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One JSON-RPC request of an authenticated caller.
 
     ``param_headers`` are the ``Mcp-Param-*`` headers as they came (HTTP of 2026-07-28 only). ``on_notify`` gets the
@@ -75,7 +75,7 @@ class Call:
     era: Era
     method: str
     params: Mapping[str, Any]
-    client_capabilities: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    client_capabilities: Mapping[str, Any] = {}
     client_info: Mapping[str, Any] | None = None
     log_level: str | None = None
     wants_progress: bool = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from meshplan.runtime import passed
 from meshplan.runtime.active import Upstreams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from anyio import get_cancelled_exc_class
@@ -67,9 +67,9 @@ class Invoker:
         self._forwarder = Forwarder(upstreams, self._journal, rounds, self._tasks, self._crowd, cashier, sign_ins)
         self._outer = Outer(self._take, self._journal, self._crowd)
 
-    async def invoke(self, call: Call) -> Result:
+    def invoke(self, call: Call) -> Coroutine[Any, Any, Result]:
         """Answer one request; raises ``RpcError``. Whatever happens, one attempt is recorded."""
-        return await self._take(call, Trace())
+        return self._take(call, Trace())
 
     async def _take(self, call: Call, trace: Trace) -> Result:
         snapshot, started = self._active.snapshot, time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
@@ -37,7 +36,6 @@ class Journal:
     ) -> None:
         self._active, self._record, self._ledger = active, record, ledger
         self._telemetry = telemetry or Telemetry(active)
-        self._second: tuple[datetime | None, str] = (None, "")
 
     def began(self, call: Call, trace: Trace) -> None:
         """It has come."""
@@ -79,12 +77,8 @@ class Journal:
             self._ledger.outcome(attempt)
 
     def _now(self) -> str:
-        """The time in UTC to the millisecond; what all of one second begin with is spelled once."""
-        now = self._active.clock().astimezone(UTC)
-        second = now.replace(microsecond=0)
-        if second != self._second[0]:
-            self._second = second, second.replace(tzinfo=None).isoformat()
-        return f"{self._second[1]}.{now.microsecond // 1000:03d}+00:00"
+        """The time in UTC to the millisecond."""
+        return self._active.clock().isoformat(timespec="milliseconds")
 
     def _attempt(
         self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float
@@ -96,7 +90,7 @@ class Journal:
             principal=":".join(call.caller.owner),
             method=call.method,
             outcome=outcome,
-            duration=duration,
+            duration=round(duration, 6),
             capability=trace.capability,
             reason=trace.reason,
             rule=trace.rule,

@@ -98,7 +98,7 @@ def read(text: bytes) -> dict[str, Any]:
 def _flatten(found: Members) -> None:
     """Give structured content that is no object as text, unless there is something to read already."""
     value = found.pop("structuredContent")
-    if bytes(found.get("content", b"[]")).translate(None, b" \t\r\n") == b"[]":
+    if bytes(found.get("content", b"[]")).translate(None, b" \t\r\n") in (b"[]", b"null"):
         found["content"] = msgspec.Raw(_encode([{"type": "text", "text": bytes(value).decode()}]))
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import cast
 
+from msgspec import Struct
+
 from meshplan.runtime.identity.token import MAX_TOKEN, RejectedError, Token
 from meshplan.runtime.upstream.port import Behalf
 from meshplan.schemas.decide import Principal
@@ -46,8 +48,7 @@ Credential = str | Bearer | Vouched
 """A key's SHA-256 in hex or ``local``, a token, or a proxy's word."""
 
 
-@dataclass(slots=True)
-class Caller:
+class Caller(Struct):
     """One authenticated caller; ``credential`` finds it again in a newer plan."""
 
     credential: Credential
@@ -200,8 +201,7 @@ def _proves(claim: Claim, claims: Mapping[str, object]) -> bool:
     return isinstance(found, list) and claim.value in cast("list[object]", found)
 
 
-@dataclass(slots=True)
-class Approach:
+class Approach(Struct):
     """What a request shows of itself: headers by lower-case name, and the addresses of both ends."""
 
     headers: Mapping[str, str]

@@ -9,8 +9,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from meshplan.runtime.errors import (
     HEADER_MISMATCH,
@@ -55,8 +56,7 @@ _SENTINEL = re.compile(r"=\?base64\?(.*)\?=")
 _SAFE = re.compile(r"[\x20-\x7E]*")
 
 
-@dataclass(slots=True)
-class Envelope:
+class Envelope(msgspec.Struct):
     """Who asks and what it can do, as one request says itself; values are raw JSON."""
 
     protocol_version: str

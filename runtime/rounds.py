@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
+from msgspec.structs import replace
 
 from meshplan.runtime import passed
 from meshplan.runtime.asks import answerable, links_in, question_params, relayed_capabilities

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from msgspec import Struct
 
 from meshplan.runtime.budget.tariff import Tariff
 from meshplan.runtime.index import EndpointIndex, build_index
@@ -101,8 +102,7 @@ class Snapshot:
         return paginate(map(advertise_before, texts) if before else texts, bound)
 
 
-@dataclass(slots=True)
-class View:
+class View(Struct):
     """One principal at one endpoint of one snapshot: every question of one request is asked here."""
 
     snapshot: Snapshot

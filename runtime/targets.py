@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from meshplan.runtime import mirrors
 from meshplan.runtime.budget.bill import Bill
@@ -23,8 +24,7 @@ from meshplan.schemas.ledger.entry import Entry
 from meshplan.schemas.surface import ArgumentRefusedError, upstream_arguments
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """What the record will say of an attempt; filled in while the request is looked at, also when it is refused.
 
     ``call`` is the call that a later round belongs to, ``drift`` how the capability differs from what was reviewed.
@@ -65,14 +65,13 @@ class Trace:
         self.capability, self.reason, self.rule = capability, verdict.code, verdict.rule
 
 
-@dataclass(slots=True)
-class Target:
+class Target(Struct):
     """An allowed request, ready to be sent to ``server`` (empty: answered here); ``timeout`` in seconds."""
 
     server: str
     timeout: float
     params: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = {}
     upstream_uri: str | None = None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from meshplan.runtime import jsonbytes
 from meshplan.runtime.errors import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RpcError
 from meshplan.runtime.shapes import members
@@ -15,13 +17,12 @@ MAX_ID = 512
 """Characters of a request id that we are ready to repeat."""
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """Somebody wants an answer."""
 
     id: RequestId
     method: str
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    params: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from meshplan.runtime.active import Watcher
 from meshplan.runtime.call import Call, OnLimits, Result
@@ -62,10 +63,11 @@ async def answer(
         with desk.answering(endpoint, caller, request, envelope.protocol_version):
             return discover(desk.index(endpoint))
     token, level = progress_token(request.params), _log_level(request)
-    with desk.refusing(endpoint, caller, request.method):
-        capabilities = members(envelope.client_capabilities)
-        if capabilities is None:
-            raise invalid("the client capabilities are not an object")
+    capabilities = members(envelope.client_capabilities)
+    if capabilities is None:
+        error = invalid("the client capabilities are not an object")
+        desk.invoker.refuse(endpoint, caller, error, request.method)
+        raise error
     return await desk.invoker.invoke(
         Call(
             endpoint=endpoint,

@@ -27,7 +27,7 @@ from meshplan.runtime.identity.verifier import Verifier
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.ledger.book import Book
 from meshplan.runtime.parked import open_lot
-from meshplan.runtime.record import Say, log_to, say_to
+from meshplan.runtime.record import Lines, say_to
 from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.strategies.code.pool import open_sandboxes
@@ -159,7 +159,7 @@ async def _follow(keeper: Peer) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socket, keeper: Peer, say: Say) -> int:
+async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socket, keeper: Peer, say: Lines) -> int:
     active, root, code = Active(streams=shares.streams), setup.source.root, INTERNAL
     drift, issuers = DriftWatch(active, say), Issuers()
 
@@ -202,7 +202,7 @@ async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socke
         invoker = Invoker(
             active,
             upstreams,
-            log_to(say),
+            say.attempt,
             sealer=fellows.sealer,
             lot=fellows,
             drift=drift,

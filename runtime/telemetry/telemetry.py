@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct
+
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
 from meshplan.runtime.record import Attempt
@@ -27,8 +29,7 @@ Row = dict[str, Any]
 """One call to look at, JSON: who (``principal``, ``subjects``), what, and how it went; durations in seconds."""
 
 
-@dataclass(slots=True)
-class _Ended:
+class _Ended(Struct):
     attempt: Attempt
     subjects: frozenset[str]
     server: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -28,15 +27,14 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _any = msgspec.json.Decoder()
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """What one message says: the result or the refusal where ``settled``, else a notification."""
 
     settled: bool
     result: bytes = b""
     refusal: UpstreamRefusal | None = None
     method: str = ""
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    params: dict[str, Any] = {}
 
 
 def read_answer(text: bytes, number: int) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
+from msgspec import structs
 
 from meshplan.runtime.errors import INVALID_PARAMS
 from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
@@ -86,7 +87,7 @@ class ClientSessions:
             return await self._shared.request(request)
         left = max(0.0, request.timeout - (anyio.current_time() - began))
         with self._lease(request.client) as server:
-            return await server.request(replace(request, timeout=left))
+            return await server.request(structs.replace(request, timeout=left))
 
     async def forward(self, request: UpstreamRequest) -> dict[str, Any] | bytes:
         """See ``port.Upstream``."""

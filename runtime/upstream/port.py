@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 from meshplan.runtime.correspondents import Whose
 
+import msgspec
+
 OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Gets (method, params) of a notification that belongs to one running request."""
 
@@ -99,8 +101,7 @@ class FollowedTask:
     behalf: Behalf | None = None
 
 
-@dataclass(slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct):
     """One request to forward, as MCP 2026-07-28 spells it: the adapter translates for older upstreams.
 
     ``params`` carries no protocol keys in ``_meta`` but may carry the caller's own; ``headers`` are the
@@ -116,8 +117,8 @@ class UpstreamRequest:
     method: str
     params: dict[str, Any]
     timeout: float
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    client_capabilities: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = {}
+    client_capabilities: Mapping[str, Any] = {}
     client_info: Mapping[str, Any] | None = None
     log_level: str | None = None
     wants_progress: bool = False

@@ -9,6 +9,7 @@ from random import SystemRandom
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
+from msgspec import structs
 
 from meshplan.runtime.upstream.breaker import Breaker, OwnStanding, Standing
 from meshplan.runtime.upstream.failures import SecretUnavailable
@@ -140,7 +141,7 @@ class Resilient:
             left = tries.deadline - self._clock.now()
             if left <= 0 or (probe := member.breaker.begin()) is None:
                 continue
-            found = await self._once(member, replace(request, timeout=left), send, tries, probe=probe)
+            found = await self._once(member, structs.replace(request, timeout=left), send, tries, probe=probe)
             if found is not None or tries.maybe_run:
                 return found
         return None

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.abc
 import httpx2
+from msgspec import structs
 
 from meshplan.runtime.secrets import SecretError, Secrets
 from meshplan.runtime.upstream import sdk
@@ -317,4 +318,4 @@ def _without_rounds(request: UpstreamRequest) -> UpstreamRequest:
         raise UpstreamRefusal(sdk.INVALID_PARAMS, "no call of this server waits for that input")
     if "inputResponses" not in request.params:
         return request
-    return replace(request, params={name: v for name, v in request.params.items() if name != "inputResponses"})
+    return structs.replace(request, params={name: v for name, v in request.params.items() if name != "inputResponses"})

@@ -54,6 +54,7 @@ def parsed(result):
 
 @given(RESULTS, METHODS, st.booleans(), st.booleans())
 @example({"structuredContent": ["\u2028", 12345678901234567890]}, "tools/call", True, True)
+@example({"structuredContent": 0, "content": None}, "tools/call", True, True)
 @example({"structuredContent": [1], "content": [{"type": "text", "text": "one"}]}, "tools/call", True, True)
 @example({"contents": [{"uri": "notes://a"}]}, "resources/read", False, True)
 @example(

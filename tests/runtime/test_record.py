@@ -8,7 +8,7 @@ import os
 import pytest
 
 from meshplan.runtime import record
-from meshplan.runtime.record import Attempt, Lines, log_to, new_id
+from meshplan.runtime.record import Attempt, Lines, new_id
 
 
 def test_ids_are_sixteen_hex_digits_and_never_the_same():
@@ -33,13 +33,13 @@ def test_a_forked_process_has_ids_of_its_own():
 
 
 def attempt(**more):
-    return Attempt("2026-11-22T00:00:00.000+00:00", "sha256:x", "dev", "key:a", "tools/call", "ok", 0.12345678, **more)
+    return Attempt("2026-11-22T00:00:00.000+00:00", "sha256:x", "dev", "key:a", "tools/call", "ok", 0.123457, **more)
 
 
 async def test_attempts_wait_for_each_other_and_anything_else_is_written_at_once():
     stream = io.StringIO()
     lines = Lines(stream)
-    write = log_to(lines)
+    write = lines.attempt
     write(attempt(call="c", decision="d"))
     assert stream.getvalue() == ""
     lines("reloaded", {"plan": "p"})
@@ -74,7 +74,7 @@ class Heard(io.StringIO):
 async def test_attempts_do_not_wait_long_nor_in_any_number(monkeypatch):
     monkeypatch.setattr(record, "FLUSH_SECONDS", 0.001)
     stream = Heard()
-    write = log_to(Lines(stream))
+    write = Lines(stream).attempt
     write(attempt())
     async with asyncio.timeout(20):
         await stream.written.wait()

@@ -47,34 +47,17 @@ class Line(Protocol):
 class Request:
     """See ``asgi.Direct`` for what stands beside ASGI."""
 
-    __slots__ = (
-        "_chunked",
-        "_head",
-        "_told",
-        "_waiter",
-        "body",
-        "cancels",
-        "complete",
-        "connection",
-        "expects",
-        "finished",
-        "gone",
-        "keep_alive",
-        "scope",
-        "started",
-        "task",
-    )
+    complete = gone = started = finished = expects = cancels = False
+    keep_alive = True
+    task: asyncio.Task[None] | None = None
+    _waiter: asyncio.Future[None] | None = None
+    _head = b""
+    _chunked = _told = False
 
     def __init__(self, connection: Line) -> None:
         self.connection = connection
         self.scope: Scope = {}
         self.body = bytearray()
-        self.complete = self.gone = self.started = self.finished = self.expects = self.cancels = False
-        self.task: asyncio.Task[None] | None = None
-        self.keep_alive = True
-        self._waiter: asyncio.Future[None] | None = None
-        self._head = b""
-        self._chunked = self._told = False
 
     def wake(self) -> None:
         """Something arrived, or nothing more will."""
