@@ -56,7 +56,7 @@ SIGN_IN = "meshplan.sign_in"
 """Our own question among those that a client is asked: whether its user opens a link."""
 _ANSWERS = "inputResponses"
 
-_NOT_RELAYED = frozenset({"task"})
+_NOT_RELAYED = ("task",)
 """Members of params that ask for what no endpoint declares: they are left out, as servers ignore them."""
 
 
@@ -105,11 +105,11 @@ class Call(Struct):
 
     def forwarded(self) -> dict[str, Any]:
         """The params for the upstream: everything that the caller sent, less what was meant for us."""
-        kept = {name: value for name, value in self.params.items() if name not in _NOT_RELAYED}
-        inner = {
-            name: value for name, value in (members(kept.pop("_meta", None)) or {}).items() if name not in _MESH_KEYS
-        }
-        if inner:
+        kept = dict(self.params)
+        for name in _NOT_RELAYED:
+            kept.pop(name, None)
+        meta = members(kept.pop("_meta", None))
+        if meta and (inner := {name: value for name, value in meta.items() if name not in _MESH_KEYS}):
             kept["_meta"] = inner
         if self.sign_in_answer is not None:
             others = {name: value for name, value in kept.pop(_ANSWERS).items() if name != SIGN_IN}

@@ -202,10 +202,14 @@ def _proves(claim: Claim, claims: Mapping[str, object]) -> bool:
 
 
 class Approach(Struct):
-    """What a request shows of itself: headers by lower-case name, and the addresses of both ends."""
+    """What a request shows of itself: headers by lower-case name, and the address that it comes from.
 
-    headers: Mapping[str, str]
+    ``presented`` is the text in its Authorization header and the credential that this is, once they were read.
+    """
+
+    headers: dict[str, str]
     peer: str | None
+    presented: tuple[str, str] | None = None
 
     @property
     def host(self) -> str:

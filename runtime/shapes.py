@@ -7,7 +7,8 @@ from typing import Any, cast
 
 def members(value: Any) -> dict[str, Any] | None:
     """The value, if it is an object."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    found: Any = value
+    return found if isinstance(value, dict) else None
 
 
 def items(value: Any) -> list[Any]:

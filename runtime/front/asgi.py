@@ -29,6 +29,10 @@ DIRECT = "meshplan.direct"
 """The ASGI extension by which our own server offers ``Direct``."""
 
 
+KEPT = "meshplan.kept"
+"""The ASGI extension that is a dict for the application, which lasts as long as the client's connection."""
+
+
 class Direct(Protocol):
     """A request that can be read and answered at once, without the messages of ASGI."""
 

@@ -14,11 +14,12 @@ from meshplan.runtime.errors import (
     not_ready,
     unauthenticated,
 )
-from meshplan.runtime.front import guard, jsonrpc, legacy_http, modern_http
+from meshplan.runtime.front import head, jsonrpc, legacy_http, modern_http
 from meshplan.runtime.front.asgi import BodyError, Receive, Scope, Send, direct_of, read_body, respond
 from meshplan.runtime.front.connect import CONNECTING, Connect
 from meshplan.runtime.front.desk import Desk
 from meshplan.runtime.front.guard import Binding, HeadError
+from meshplan.runtime.front.head import Head
 from meshplan.runtime.front.session import Session
 from meshplan.runtime.front.sessions import Sessions
 from meshplan.runtime.identity import metadata
@@ -84,20 +85,17 @@ class HttpFront:
         path = str(scope["path"])
         try:
             snapshot = self.desk.active.snapshot
-            headers = guard.read_headers(scope["headers"], snapshot.keyring.proxies if snapshot else ())
-            HEADERS.set(headers if TRACEPARENT in headers else None)
-            seen = guard.approach(scope, headers)
-            settings = snapshot.plan.runtime if snapshot else None
-            guard.check_host(seen, scope, self.binding, settings)
-            guard.check_origin(seen, settings)
+            seen = (read := head.read(scope, snapshot, self.binding)).seen
+            HEADERS.set(seen.headers if TRACEPARENT in seen.headers else None)
             if path.startswith(ENDPOINTS):
-                await self._endpoint(path.removeprefix(ENDPOINTS), scope, seen, headers, receive, send)
+                await self._endpoint(path.removeprefix(ENDPOINTS), scope, read, receive, send)
             elif path.startswith(CONNECT) and snapshot is not None and self.sign_ins is not None:
                 connect = Connect(self.desk, self.sign_ins, self.verifier)
                 await connect.serve(scope, seen, self._door(snapshot, ""), snapshot, receive, send)
             else:
                 await self._page(path, scope, seen, send)
         except HeadError as error:
+            HEADERS.set(None)  # The task is the connection's: nothing of the request before is of this one.
             if path.startswith(ENDPOINTS):
                 name = path.removeprefix(ENDPOINTS)[:MAX_NAME]
                 self.desk.invoker.turn_away(name, error.why, "invalid", code=error.code)
@@ -108,14 +106,12 @@ class HttpFront:
             challenge = {"www-authenticate": error.challenge} if error.status in (401, 403) else {}
             await respond(send, error.status, jsonrpc.error_text(None, _answer(error)), headers=challenge)
 
-    async def _endpoint(
-        self, name: str, scope: Scope, seen: Approach, headers: dict[str, str], receive: Receive, send: Send
-    ) -> None:
-        method, snapshot = str(scope["method"]), self.desk.active.snapshot
+    async def _endpoint(self, name: str, scope: Scope, read: Head, receive: Receive, send: Send) -> None:
+        method, snapshot, headers = str(scope["method"]), self.desk.active.snapshot, read.headers
         if snapshot is None:
             await respond(send, 503, jsonrpc.error_text(None, not_ready()))
             return
-        caller = await self._authenticate(snapshot, name, scope, seen)
+        caller = await self._authenticate(snapshot, name, scope, read.seen)
         if name not in snapshot.endpoints:
             self.desk.invoker.turn_away(name[:MAX_NAME], "no_such_endpoint", "denied", code=INVALID_REQUEST)
             await respond(send, 404, jsonrpc.error_text(None, RpcError(INVALID_REQUEST, "there is no such endpoint")))
@@ -125,36 +121,35 @@ class HttpFront:
         if method not in (("POST", "GET", "DELETE") if is_legacy else ("POST",)):
             await respond(send, 405, headers={"allow": "POST, GET, DELETE" if is_legacy else "POST"})
             return
-        visit = legacy_http.Visit(
-            self.desk, self.sessions, name, caller, headers, receive, send, direct=direct_of(scope)
-        )
-        if method == "GET":
-            await legacy_http.get(visit)
-        elif method == "DELETE":
-            await legacy_http.delete(visit)
-        else:
-            guard.check_post(headers)
+        direct, body = direct_of(scope), b""
+        if method == "POST":
+            read.check_post()
             limit = snapshot.plan.runtime.limits.body_bytes
-            await self._post(visit, limit, is_legacy=is_legacy)
+            found = direct.whole(limit) if direct is not None else None
+            if found is None:
+                found = await self._body(name, caller, headers, limit, receive, send)
+            if found is None:
+                return
+            body = found
+        if not is_legacy:
+            await modern_http.post(self.desk, name, caller, headers, body, receive, send, direct)
+            return
+        visit = legacy_http.Visit(
+            self.desk, self.sessions, name, caller, headers, receive, send, method, body, direct=direct
+        )
+        await legacy_http.METHODS[method](visit)
 
-    async def _post(self, visit: legacy_http.Visit, limit: int, *, is_legacy: bool) -> None:
-        direct = visit.direct
-        body = direct.whole(limit) if direct is not None else None
+    async def _body(
+        self, endpoint: str, caller: Caller, headers: dict[str, str], limit: int, receive: Receive, send: Send
+    ) -> bytes | None:
+        """The body of a message, or ``None`` where its refusal was sent."""
         try:
-            if body is None:
-                body = await read_body(visit.receive, visit.headers.get("content-length"), limit)
+            return await read_body(receive, headers.get("content-length"), limit)
         except BodyError as error:
             why = RpcError(INVALID_REQUEST, _BODY_ERRORS[error.status])
-            reason = _BODY_REASONS[error.status]
-            self.desk.invoker.turn_away(visit.endpoint, reason, "invalid", visit.caller, code=why.code)
-            await respond(visit.send, error.status, jsonrpc.error_text(None, why), headers={"connection": "close"})
-            return
-        if is_legacy:
-            await legacy_http.post(visit, body)
-        else:
-            await modern_http.post(
-                self.desk, visit.endpoint, visit.caller, visit.headers, body, visit.receive, visit.send, direct
-            )
+            self.desk.invoker.turn_away(endpoint, _BODY_REASONS[error.status], "invalid", caller, code=why.code)
+            await respond(send, error.status, jsonrpc.error_text(None, why), headers={"connection": "close"})
+            return None
 
     async def _authenticate(self, snapshot: Snapshot, endpoint: str, scope: Scope, seen: Approach) -> Caller:
         try:

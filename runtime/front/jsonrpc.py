@@ -15,6 +15,7 @@ from meshplan.schemas import jsontext
 RequestId = int | str
 MAX_ID = 512
 """Characters of a request id that we are ready to repeat."""
+_INTEGERS = 10**MAX_ID
 
 
 class Request(msgspec.Struct):
@@ -88,7 +89,8 @@ def _id(found: dict[str, Any]) -> RequestId | None:
     if "id" not in found:
         return None
     number = found["id"]
-    if isinstance(number, bool) or not isinstance(number, int | str) or len(str(number)) > MAX_ID:
+    short = len(number) <= MAX_ID if isinstance(number, str) else type(number) is int and abs(number) < _INTEGERS
+    if not short:
         raise EnvelopeError(INVALID_REQUEST, "member `id` is not a string or an integer of reasonable length")
     return number
 

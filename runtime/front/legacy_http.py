@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
@@ -112,11 +112,10 @@ class _Silent:
         """Say nothing: the parts of a batch share one head."""
 
 
-async def post(visit: Visit, body: bytes) -> None:
+async def post(visit: Visit) -> None:
     """Answer one POST."""
-    visit.body = body
     try:
-        value = jsonrpc.parse(body, visit.desk.json_depth)
+        value = jsonrpc.parse(visit.body, visit.desk.json_depth)
         if isinstance(value, list):
             await _batch(visit, cast("list[Any]", value))
             return
@@ -247,7 +246,6 @@ async def _keep_alive(stream: Stream, reader: Reader) -> None:
 
 async def get(visit: Visit) -> None:
     """Open the session's own stream, one at a time, or go on with any of its streams where the client lost it."""
-    visit = replace(visit, method="GET")
     try:
         visit.desk.check_streams(visit.caller.owner, more=1)
     except RpcError as error:
@@ -306,8 +304,10 @@ async def _listen(visit: Visit, session: Session, after: int | None) -> None:
 
 async def delete(visit: Visit) -> None:
     """End the session."""
-    visit = replace(visit, method="DELETE")
     session = await visit.session()
     if session is not None:
         visit.sessions.remove(session)
         await respond(visit.send, 204)
+
+
+METHODS = {"POST": post, "GET": get, "DELETE": delete}

@@ -45,10 +45,12 @@ class Door:
         """The caller behind a request; raises ``UnauthenticatedError``."""
         if query and _token_in(query):
             raise self._refused("token_in_query", "invalid_request", 400)
-        vouched = self.vouched(seen)
-        credential: Credential | None = vouched
+        credential: Credential | None = self.vouched(seen)
         try:
-            credential = credential or await self._credential(bearer_token(seen), seen, now)
+            if credential is None:
+                text, credential = self._presented(seen)
+                if credential != LOCAL and not self.keyring.knows(credential) and text.count(".") == 2:
+                    credential = await self._credential(text, credential, now)
             return Caller(credential, self.keyring.judge(credential, now))
         except RejectedError as error:
             if error.why == "insufficient_scope" and isinstance(credential, Bearer):
@@ -67,9 +69,14 @@ class Door:
             return LOCAL
         return hashlib.sha256(text.encode()).hexdigest()
 
-    async def _credential(self, text: str, seen: Approach, now: datetime) -> Credential:
-        digest = self.secret(text, seen)
-        if digest == LOCAL or self.keyring.knows(digest) or text.count(".") != 2 or not self.keyring.issuers:
+    def _presented(self, seen: Approach) -> tuple[str, str]:
+        if seen.presented is None:
+            text = bearer_token(seen)
+            seen.presented = text, self.secret(text, seen)
+        return seen.presented
+
+    async def _credential(self, text: str, digest: str, now: datetime) -> Credential:
+        if not self.keyring.issuers:
             return digest
         token = await self.verifier.check(text, digest, self.keyring, now.timestamp())
         return Bearer(token, resource_url(self.base, self.endpoint))

@@ -187,10 +187,11 @@ class Door:
                 status = 401 if caller.code != INVALID_REQUEST else 404
                 await respond(send, status, jsonrpc.error_text(None, caller))
             else:
+                method, body = sent["method"], sent["body"].encode("latin-1")
                 visit = legacy_http.Visit(
-                    self.desk, self.sessions, sent["visit"], caller, sent["headers"], receive, send
+                    self.desk, self.sessions, sent["visit"], caller, sent["headers"], receive, send, method, body
                 )
-                await _answered(visit, sent["method"], sent["body"].encode("latin-1"))
+                await legacy_http.METHODS[method](visit)
             tasks.cancel_scope.cancel()
 
     async def _caller(self, sent: dict[str, Any]) -> Caller | RpcError:
@@ -228,16 +229,6 @@ class Door:
         if isinstance(turn, Questions):
             return {"questions": [f"{self.name}.{turn.parked}", turn.round, dict(turn.asked)]}
         return {"result": turn}
-
-
-async def _answered(visit: legacy_http.Visit, method: str, body: bytes) -> None:
-    match method:
-        case "GET":
-            await legacy_http.get(visit)
-        case "DELETE":
-            await legacy_http.delete(visit)
-        case _:
-            await legacy_http.post(visit, body)
 
 
 def _shown(message: MutableMapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 import httptools
 
-from meshplan.runtime.front.asgi import DIRECT
+from meshplan.runtime.front.asgi import DIRECT, KEPT
 from meshplan.runtime.front.http1.request import STATUS_LINES, Request
+from meshplan.runtime.front.http1.worker import Worker
 
 MAX_HEADERS = 128
 MAX_BUFFERED = 256 * 1024
@@ -39,6 +40,11 @@ def _parsed(url: bytes) -> tuple[bytes, str, bytes]:
 _target = lru_cache(256)(_parsed)
 
 
+@lru_cache(64)
+def _method(name: bytes) -> str:
+    return name.decode("ascii")
+
+
 class House(Protocol):
     """The server, as its connections see it; ``date`` is the Date line, ``head_bytes`` the most that a head may have."""
 
@@ -55,8 +61,8 @@ class House(Protocol):
         """A connection is over."""
         ...
 
-    def start(self, request: Request) -> None:
-        """Give a request to the application."""
+    def worker(self) -> Worker:
+        """Who answers the requests of one connection."""
         ...
 
 
@@ -71,10 +77,12 @@ class Connection(asyncio.Protocol):
         self._incoming: Request | None = None
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._size = self._waiting = 0
+        self._trailers = self._waiting = self._fed = 0
         self._paused = self._broken = self._in_head = self._held = False
+        self._worker: Worker | None = None
         self.full: asyncio.Event | None = None
         self._full_since = self.since = 0.0
+        self._kept: dict[str, object] = {}
         self._client: tuple[str, int] | None = None
         self._local: tuple[str, int] | None = None
 
@@ -95,6 +103,8 @@ class Connection(asyncio.Protocol):
         self._server.leave(self)
         for request in self._queue:
             request.leave()
+        if self._worker is not None:
+            self._worker.close()
         if self.full is not None:
             self.full.set()
 
@@ -104,6 +114,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._in_head:
             self.since = self._server.loop.time()
+        self._fed = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -126,36 +137,36 @@ class Connection(asyncio.Protocol):
             full.set()
         if self._held:
             self._held = False
-            self._server.start(self._queue[0])
+            self._start(self._queue[0])
 
     # httptools
 
     def on_message_begin(self) -> None:
         """The head of a request begins."""
-        self._url, self._headers, self._size, self._waiting, self._in_head = b"", [], 0, 0, True
+        self._url, self._headers, self._trailers, self._waiting, self._in_head = b"", [], 0, 0, True
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
         self._url += url
-        self._size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header line; trailers count, and are dropped."""
-        self._size += len(name) + len(value)
         if self._in_head:
             self._headers.append((name.lower(), value))
-        elif self._size > self._server.head_bytes:
+            return
+        self._trailers += len(name) + len(value)
+        if self._trailers > self._server.head_bytes:
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
         """The head is there: the application may begin."""
         self._in_head = False
-        if self._size > self._server.head_bytes or len(self._headers) > MAX_HEADERS:
+        headers, version = self._headers, self._parser.get_http_version()
+        if len(headers) > MAX_HEADERS or self._head_too_large():
             self._refuse(431)
         if self._broken:
             return
         request = self._incoming = Request(self)
-        headers, version = self._headers, self._parser.get_http_version()
         request.keep_alive = self._parser.should_keep_alive() and not self._server.draining
         request.expects = version != "1.0" and (b"expect", b"100-continue") in headers
         authority, path, query = _target(self._url) if len(self._url) <= _SHORT else _parsed(self._url)
@@ -166,22 +177,29 @@ class Connection(asyncio.Protocol):
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": version,
-            "method": self._parser.get_method().decode("ascii"),
+            "method": _method(self._parser.get_method()),
             "scheme": "http",
             "path": path,
             "query_string": query,
             "headers": headers,
             "client": self._client,
             "server": self._local,
-            "extensions": {DIRECT: request},
+            "extensions": {DIRECT: request, KEPT: self._kept},
         }
         self._queue.append(request)
         if len(self._queue) == 1 and self.full is None:
-            self._server.start(request)
+            self._start(request)
         elif len(self._queue) == 1:
             self._held = True
         elif len(self._queue) > MAX_PIPELINED:
             self._refuse(400)
+
+    def _head_too_large(self) -> bool:
+        """Whether it is, said exactly; a head is never larger than the bytes in which it came."""
+        limit = self._server.head_bytes
+        if self._waiting + self._fed <= limit:
+            return False
+        return len(self._url) + sum(len(name) + len(value) for name, value in self._headers) > limit
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -202,6 +220,11 @@ class Connection(asyncio.Protocol):
             request.wake()
 
     # the requests and the server
+
+    def _start(self, request: Request) -> None:
+        if self._worker is None:
+            self._worker = self._server.worker()
+        self._worker.give(request)
 
     @property
     def draining(self) -> bool:
@@ -238,7 +261,7 @@ class Connection(asyncio.Protocol):
         if not request.keep_alive or not request.complete or self.draining or self._broken:
             self.close()
         elif self._queue and self.full is None:
-            self._server.start(self._queue[0])
+            self._start(self._queue[0])
         else:
             self._held = bool(self._queue)  # Until the client has read more of the answers before it.
 

@@ -6,25 +6,17 @@ Only what that application uses is there: no trailers, no upgrades, no lifespan;
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from email.utils import formatdate
-from functools import partial
-from typing import Any
 
-from meshplan.runtime.front.asgi import Receive, Scope, Send
 from meshplan.runtime.front.http1.connection import Connection
-from meshplan.runtime.front.http1.request import Request
-
-App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+from meshplan.runtime.front.http1.worker import App, Worker
 
 MAX_HEAD_BYTES = 32 * 1024
 """Where no plan says otherwise."""
 MAX_CONNECTIONS = 10_000
 SWEEP_SECONDS = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 class HttpServer:
@@ -33,7 +25,7 @@ class HttpServer:
     def __init__(self, app: App, head_bytes: Callable[[], int] = lambda: MAX_HEAD_BYTES) -> None:
         self._app, self._head_limit, self.head_bytes = app, head_bytes, head_bytes()
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._workers: set[Worker] = set()
         self.loop = asyncio.get_running_loop()
         self.draining = False
         self.date = _date()
@@ -54,15 +46,15 @@ class HttpServer:
             server.close()
             for connection in tuple(self._connections):
                 connection.abort()
-            for task in tuple(self._tasks):
-                task.cancel()
+            for worker in self._workers:
+                worker.cancel()
 
     async def _drain(self, seconds: float) -> None:
         for connection in tuple(self._connections):
             if not connection.busy:
                 connection.close()
         deadline = self.loop.time() + seconds
-        while self._tasks and not self._forced and self.loop.time() < deadline:
+        while any(worker.busy for worker in self._workers) and not self._forced and self.loop.time() < deadline:
             self._quiet.clear()
             try:
                 async with asyncio.timeout_at(deadline):
@@ -95,21 +87,11 @@ class HttpServer:
         """A connection is over."""
         self._connections.discard(connection)
 
-    def start(self, request: Request) -> None:
-        """Give a request to the application."""
-        task = request.task = self.loop.create_task(self._app(request.scope, request.receive, request.send))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, request))
-
-    def _ended(self, request: Request, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        request.scope = {}  # which holds the request: without this, only the garbage collector would free both
-        if not request.finished:
-            request.connection.give_up(request)
-        if not self._tasks:
-            self._quiet.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a request broke", exc_info=error)
+    def worker(self) -> Worker:
+        """Who answers the requests of one connection."""
+        made = Worker(self._app, self._quiet.set, self._workers.discard)
+        self._workers.add(made)
+        return made
 
 
 def _date() -> bytes:
