@@ -21,7 +21,7 @@ from meshplan.runtime.errors import (
     PARSE_ERROR,
     RpcError,
 )
-from meshplan.runtime.shapes import members
+from meshplan.runtime.shapes import members, text
 
 MODERN_PROTOCOL_VERSIONS: Final = ("2026-07-28",)
 HANDSHAKE_PROTOCOL_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -57,11 +57,21 @@ _SAFE = re.compile(r"[\x20-\x7E]*")
 
 
 class Envelope(msgspec.Struct):
-    """Who asks and what it can do, as one request says itself; values are raw JSON."""
+    """Who asks, what it can do and what it wants to hear, as one request says itself; values are raw JSON.
+
+    ``progress_token`` and ``log_level`` are those that can be used.
+    """
 
     protocol_version: str
     client_info: Any
     client_capabilities: Any
+    progress_token: int | str | None = None
+    log_level: str | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the request asks for notifications, so that its response may become a stream."""
+        return self.progress_token is not None or self.log_level is not None
 
 
 def check_version(version: str) -> None:
@@ -82,7 +92,18 @@ def read_envelope(method: str, params: Mapping[str, Any], headers: Mapping[str, 
     if not isinstance(version, str):
         raise RpcError(INVALID_PARAMS, f"`{PROTOCOL_VERSION_META_KEY}` is not a string")
     check_version(version)
-    return Envelope(version, meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY])
+    return Envelope(
+        version,
+        meta.get(CLIENT_INFO_META_KEY),
+        meta[CLIENT_CAPABILITIES_META_KEY],
+        usable_token(meta.get("progressToken")),
+        text(meta.get(LOG_LEVEL_META_KEY)),
+    )
+
+
+def usable_token(token: Any) -> int | str | None:
+    """A progress token, if it is one."""
+    return token if isinstance(token, int | str) and not isinstance(token, bool) else None
 
 
 def _lacking(meta: Mapping[str, Any] | None) -> str:

@@ -18,6 +18,7 @@ from meshplan.runtime.front.tokens import Tokens
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.invoke import Invoker
 from meshplan.runtime.principal import LOCAL, Caller
+from meshplan.runtime.protocol import usable_token
 from meshplan.runtime.seal import Sealer
 from meshplan.runtime.shapes import members
 from meshplan.runtime.telemetry.asked import Asked
@@ -128,8 +129,7 @@ def change_text(change: str, meta: dict[str, Any] | None = None) -> bytes:
 
 def progress_token(params: dict[str, Any]) -> int | str | None:
     """The caller's progress token, if it sent a usable one."""
-    token = (members(params.get("_meta")) or {}).get("progressToken")
-    return token if isinstance(token, int | str) and not isinstance(token, bool) else None
+    return usable_token((members(params.get("_meta")) or {}).get("progressToken"))
 
 
 def relay(token: int | str | None, *, logs: bool, write: Write, links: bool = False) -> OnNotify:

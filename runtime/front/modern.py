@@ -11,15 +11,15 @@ from msgspec.structs import replace
 from meshplan.runtime.active import Watcher
 from meshplan.runtime.call import Call, OnLimits, Result
 from meshplan.runtime.errors import RpcError, invalid
-from meshplan.runtime.front.desk import Desk, Write, change_text, progress_token, relay
+from meshplan.runtime.front.desk import Desk, Write, change_text, relay
 from meshplan.runtime.front.following import Following, wanted_tasks
 from meshplan.runtime.front.jsonrpc import Request, RequestId, notification_text
 from meshplan.runtime.front.subscriptions import MAX_SUBSCRIPTIONS, Resource, Subscriptions
 from meshplan.runtime.index import EndpointIndex
 from meshplan.runtime.principal import Caller
-from meshplan.runtime.protocol import LOG_LEVEL_META_KEY, MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
+from meshplan.runtime.protocol import MODERN_PROTOCOL_VERSIONS, SERVER_INFO_META_KEY, Envelope
 from meshplan.runtime.results import own_envelope, server_info
-from meshplan.runtime.shapes import items, members, text
+from meshplan.runtime.shapes import items, members
 from meshplan.runtime.targets import FOLLOW, SUBSCRIBE, Held
 from meshplan.runtime.telemetry.context import follow
 
@@ -27,15 +27,6 @@ SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 LISTEN = FOLLOW
 
 _WANTED = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
-
-
-def streams(request: Request) -> bool:
-    """Whether the request asks for notifications, so that its response may become a stream."""
-    return progress_token(request.params) is not None or _log_level(request) is not None
-
-
-def _log_level(request: Request) -> str | None:
-    return text((members(request.params.get("_meta")) or {}).get(LOG_LEVEL_META_KEY))
 
 
 def discover(index: EndpointIndex) -> dict[str, Any]:
@@ -62,7 +53,7 @@ async def answer(
     if request.method == "server/discover":
         with desk.answering(endpoint, caller, request, envelope.protocol_version):
             return discover(desk.index(endpoint))
-    token, level = progress_token(request.params), _log_level(request)
+    token, level = envelope.progress_token, envelope.log_level
     capabilities = members(envelope.client_capabilities)
     if capabilities is None:
         error = invalid("the client capabilities are not an object")

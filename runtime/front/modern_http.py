@@ -107,10 +107,10 @@ async def _request(
     answer = partial(
         modern.answer, desk, endpoint, caller, request, envelope, param_headers=headers, on_limits=limits.update
     )
-    if direct is not None and not modern.streams(request):
+    if direct is not None and not envelope.streams:
         await _at_once(request, answer(_nothing), send, direct, limits)
     else:
-        await _exchange(request, answer, receive, send, limits, streams=modern.streams(request))
+        await _exchange(request, answer, receive, send, limits, streams=envelope.streams)
 
 
 async def _at_once(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 if TYPE_CHECKING:
     from meshplan.schemas.plan import Server
 
-from meshplan.runtime.correspondents import Whose
-
 import msgspec
+
+from meshplan.runtime.correspondents import Whose
 
 OnNotify = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Gets (method, params) of a notification that belongs to one running request."""

@@ -1,9 +1,8 @@
 """What holds for every upstream, whatever its transport and era."""
 
-from dataclasses import replace
-
 import anyio
 import pytest
+from msgspec import structs
 
 from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamTimeout
 
@@ -35,7 +34,7 @@ async def test_unknown_fields_and_exact_numbers_survive(upstream, kit):
 
 async def test_the_envelope_is_that_of_the_servers_era(upstream, kit, flavour):
     request = kit.call("echo")
-    request = replace(
+    request = structs.replace(
         request,
         params={**request.params, "_meta": {"example.com/own": 1}},
         client_capabilities={"elicitation": {}},
@@ -86,7 +85,7 @@ async def test_progress_goes_to_the_request_that_it_belongs_to(upstream, kit):
             notices[key].append((method, params))
             arrived[key].set()
 
-        await upstream.request(replace(kit.call("hold", key=key), wants_progress=True, on_notify=on_notify))
+        await upstream.request(structs.replace(kit.call("hold", key=key), wants_progress=True, on_notify=on_notify))
 
     with anyio.fail_after(15):
         async with anyio.create_task_group() as tasks:

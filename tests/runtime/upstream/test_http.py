@@ -1,9 +1,8 @@
 """HTTP upstreams: headers, credentials, refusals of every kind, and servers that restart."""
 
-from dataclasses import replace
-
 import anyio
 import pytest
+from msgspec import structs
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from meshplan.runtime.upstream.pool import open_upstreams
@@ -28,7 +27,9 @@ async def test_a_request_is_mirrored_in_headers(web, kit, fixture, tmp_path):
         listener.port, headers={"X-Team": Literally(value="platform"), "Mcp-Name": Literally(value="no")}
     )
     async with open_upstreams({"s": server}, tmp_path) as upstreams:
-        request = replace(kit.call("echo"), headers={"Mcp-Param-Region": "eu", "Authorization": "Bearer stolen"})
+        request = structs.replace(
+            kit.call("echo"), headers={"Mcp-Param-Region": "eu", "Authorization": "Bearer stolen"}
+        )
         await upstreams.get("s").request(request)
         await upstreams.get("s").request(kit.call("echo", name="unrelated"))
 
@@ -63,7 +64,7 @@ async def test_a_log_message_reaches_only_the_request_that_it_belongs_to(web, ki
         async def on_notify(method, params):
             logs[key].append((method, params["data"]))
 
-        await upstream.request(replace(kit.call("hold", key=key), log_level=level, on_notify=on_notify))
+        await upstream.request(structs.replace(kit.call("hold", key=key), log_level=level, on_notify=on_notify))
 
     async with open_upstreams({"s": kit.http_server(listener.port)}, tmp_path) as upstreams:
         upstream = upstreams.get("s")

@@ -1,12 +1,13 @@
 """Retries, breaker and replicas on a clock of the test's own: against a plain oracle, and case by case."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from meshplan.runtime.upstream.breaker import Breaker
 from meshplan.runtime.upstream.failures import SecretUnavailable, Unavailable
@@ -174,7 +175,7 @@ async def test_reads_of_the_protocol_are_repeated_and_nothing_that_a_client_was_
     retry = Retry(attempts=3, backoff_ms=1, idempotent=())
     for method, asked in (("resources/read", 3), ("prompts/get", 3), ("tools/call", 1), ("tasks/cancel", 1)):
         script = Script([SENT] * 3)
-        await outcome(together(script, retry=retry)[0], replace(call(), method=method))
+        await outcome(together(script, retry=retry)[0], structs.replace(call(), method=method))
         assert script.asked == asked
 
     async def ask(method, params):

@@ -1,11 +1,11 @@
 """Stdio upstreams: what the child sees, where its standard error goes, and children that misbehave."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import structs
 
 from meshplan.runtime.upstream import negotiate
 from meshplan.runtime.upstream.pool import open_upstreams
@@ -129,7 +129,7 @@ async def test_a_log_message_that_could_be_anyones_goes_to_nobody(kit, tmp_path)
         notices.append((method, params))
 
     async with open_upstreams({"s": kit.stdio_server("legacy")}, tmp_path) as upstreams:
-        request = replace(kit.call("log"), log_level="debug", on_notify=on_notify)
+        request = structs.replace(kit.call("log"), log_level="debug", on_notify=on_notify)
         await upstreams.get("s").request(request)
     assert notices == []
 
