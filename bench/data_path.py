@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
+import uvloop
 from data_load import Make, Measured, cpu_seconds, listing, load, resident_mib
 from data_peers import BUILD, HERE, HUB, PROXY, Target, fastmcp, free_port, hub, nginx, over_http, process
 from data_plan import KEY, plan
@@ -210,7 +211,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     BUILD.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
-    run = asyncio.run(measure(full=parser.parse_args().full))
+    run = uvloop.run(measure(full=parser.parse_args().full))
     show(run)
     judge(run)
 

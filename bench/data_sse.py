@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from data_load import Client
+from data_load import Client, Wire
 
 VERSION = "2024-11-05"
 
@@ -16,7 +16,7 @@ VERSION = "2024-11-05"
 class SseClient(Client):
     """One stream for the answers and one connection for the requests."""
 
-    posts: tuple = field(default=())
+    streams: tuple = field(default=())
     target: str = ""
     waiting: dict[int, asyncio.Future[bytes]] = field(default_factory=dict)
     listener: asyncio.Task[None] | None = None
@@ -24,7 +24,7 @@ class SseClient(Client):
     async def open(self) -> None:
         where = urlsplit(self.url)
         self.streams = await asyncio.open_connection(where.hostname, where.port, limit=32 << 20)
-        self.posts = await asyncio.open_connection(where.hostname, where.port, limit=32 << 20)
+        _, self.wire = await asyncio.get_running_loop().create_connection(Wire, where.hostname, where.port)
         self.streams[1].write(
             f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode()
         )
@@ -64,15 +64,16 @@ class SseClient(Client):
             answer = self.waiting[self.number] = asyncio.get_running_loop().create_future()
         body, host = json.dumps(message).encode(), urlsplit(self.url).netloc
         head = f"POST {self.target} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-        self.posts[1].write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        await self._answer(self.posts[0])
+        assert self.wire is not None
+        await self.wire.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         return (await answer if answer is not None else b""), False
 
     def close(self) -> None:
         if self.listener is not None:
             self.listener.cancel()
-        for _, writer in filter(None, (self.streams, self.posts)):
-            writer.close()
+        if self.streams:
+            self.streams[1].close()
+        super().close()
 
 
 def _check(head: bytes) -> None:

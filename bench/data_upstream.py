@@ -9,6 +9,7 @@ import sys
 from functools import partial
 
 import httptools
+import uvloop
 from data_plan import definition
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
@@ -92,4 +93,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

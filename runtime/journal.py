@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import UTC
 
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
@@ -78,7 +79,7 @@ class Journal:
 
     def _now(self) -> str:
         """The time in UTC to the millisecond."""
-        return self._active.clock().isoformat(timespec="milliseconds")
+        return self._active.clock().astimezone(UTC).isoformat(timespec="milliseconds")
 
     def _attempt(
         self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float

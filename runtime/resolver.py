@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from meshplan.runtime.active import Active
 from meshplan.runtime.call import Call
 from meshplan.runtime.drift import DriftWatch
@@ -23,7 +25,7 @@ class Resolver:
         principal = snapshot.keyring.principal(call.caller.credential, now)
         if principal is None:
             raise unauthenticated()
-        view = snapshot.view(call.endpoint, principal, now.date())
+        view = snapshot.view(call.endpoint, principal, now.astimezone(UTC).date())
         if view is None:
             raise unknown("endpoint", call.endpoint, "no_such_endpoint")
         return view
