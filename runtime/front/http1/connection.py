@@ -154,7 +154,7 @@ class Connection(asyncio.Protocol):
         if self._in_head:
             self._headers.append((name.lower(), value))
             return
-        self._trailers += len(name) + len(value)
+        self._trailers = (self._trailers or self._head_size()) + len(name) + len(value)
         if self._trailers > self._server.head_bytes:
             self._refuse(431)
 
@@ -197,9 +197,10 @@ class Connection(asyncio.Protocol):
     def _head_too_large(self) -> bool:
         """Whether it is, said exactly; a head is never larger than the bytes in which it came."""
         limit = self._server.head_bytes
-        if self._waiting + self._fed <= limit:
-            return False
-        return len(self._url) + sum(len(name) + len(value) for name, value in self._headers) > limit
+        return self._waiting + self._fed > limit and self._head_size() > limit
+
+    def _head_size(self) -> int:
+        return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

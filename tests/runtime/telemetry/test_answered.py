@@ -1,5 +1,6 @@
 """Requests that need no call, refused ones, hostile names, tries, and secrets: what becomes of each in spans and metrics."""
 
+import io
 import json
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from memory import Memory
 from plans import FakeUpstream, FakeUpstreams, simple
 from sites import bearer, request, site
 
-from meshplan.runtime.record import log_to
+from meshplan.runtime.record import Lines
 from meshplan.runtime.telemetry.attributes import of_request, of_server
 from meshplan.runtime.telemetry.exposition import render
 from meshplan.runtime.telemetry.gathered import Gathered
@@ -283,7 +284,7 @@ async def _tell_a_secret(places, secret):
             {"contents": []} if sent.method == "resources/read" else {}
         )
 
-    memory, upstreams, lines = Memory(), FakeUpstreams(), []
+    memory, upstreams, log = Memory(), FakeUpstreams(), io.StringIO()
     upstreams.serve("notes", answers)
     header = secret.encode("ascii", "replace").decode()
     headers = {name: header for name in ("cookie", "x-own", "baggage") if name in places}
@@ -302,14 +303,15 @@ async def _tell_a_secret(places, secret):
             for path in (found.url(), f"{found.url()}?access_token={CANARY}"):
                 sent = {"authorization": f"Bearer {header}", "accept": "application/json, text/event-stream"}
                 await found.client.post(path, json={}, headers=sent)
-        record = log_to(lambda event, members: lines.append([event, dict(members)]))
+        lines = Lines(log)
         for attempt in found.attempts:
-            record(attempt)
+            lines.attempt(attempt)
+        lines.flush()
         gathered = Gathered(found.telemetry).look()
         page = render(gathered.meter, {}, {}) + json.dumps(list(gathered.recent))
     assert len(memory.spans) >= 6
-    assert CANARY not in memory.text() + json.dumps(lines) + page
-    assert bearer("ann")["authorization"].split()[1] not in memory.text() + json.dumps(lines) + page
+    assert CANARY not in memory.text() + log.getvalue() + page
+    assert bearer("ann")["authorization"].split()[1] not in memory.text() + log.getvalue() + page
 
 
 @given(st.text(), st.text(), st.sampled_from(["", ":p@", "u:p@"]))
