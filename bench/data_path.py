@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import statistics
@@ -27,6 +28,8 @@ from data_plan import KEY, plan
 SERVERS, TOOLS, RULES = 50, 10, 500
 AT_ONCE = (1, 32)
 LISTS = 20
+CORES = len(os.sched_getaffinity(0))
+SPREAD = f"mesh, modern, {CORES} workers"
 PATIENCE = 600.0
 """Seconds for one target's share of one round, and for a first list."""
 
@@ -51,15 +54,18 @@ async def first_list(make: Make, wanted: int) -> None:
             await asyncio.sleep(0.02)
 
 
-def serve(path: Path, port: int) -> tuple[str, ...]:
-    return (sys.executable, "-m", "meshplan.runtime", "serve", "--plan", str(path), "--listen", f"127.0.0.1:{port}")
+def serve(path: Path, port: int, workers: int) -> tuple[str, ...]:
+    what = ("serve", "--plan", str(path), "--listen", f"127.0.0.1:{port}", "--workers", str(workers))
+    return (sys.executable, "-m", "meshplan.runtime", *what)
 
 
-def mesh(stack: contextlib.ExitStack, base: int, name: str, servers: int, rules: int) -> tuple[str, int]:
+def mesh(
+    stack: contextlib.ExitStack, base: int, name: str, servers: int, rules: int, *, workers: int = 1
+) -> tuple[str, int]:
     """Start one; its URL and process."""
     port, path = free_port(), BUILD / f"{name}.json"
     path.write_text(plan(base, servers, TOOLS, rules))
-    return f"http://127.0.0.1:{port}/mcp/all", stack.enter_context(process(*serve(path, port))).pid
+    return f"http://127.0.0.1:{port}/mcp/all", stack.enter_context(process(*serve(path, port, workers))).pid
 
 
 @dataclass
@@ -106,6 +112,10 @@ async def targets(stack: contextlib.ExitStack, run: Run, base: int, upstream: in
     modern = Target("mesh, modern", over_http(url, modern=True, key=KEY), "s07_echo", pid)
     found += await started(run, modern, begun)
     found.append(Target("mesh, legacy", over_http(url, modern=False, key=KEY), "s07_echo", pid, tools=False))
+    url, pid = mesh(stack, base, "workers", SERVERS, RULES, workers=CORES)
+    spread = Target(SPREAD, over_http(url, modern=True, key=KEY), "s07_echo", pid, tools=False)
+    await first_list(spread.make, SERVERS * TOOLS)
+    found.append(spread)
     url, pid = mesh(stack, base + SERVERS, "older", 1, RULES)
     older = Target(
         "mesh, modern, to a legacy server",
@@ -189,6 +199,7 @@ def judge(run: Run) -> None:
         ("CPU of a call through the SDK, ms", run.least_cpu("mesh, modern, to a legacy server"), "<=", "3"),
         ("p50 added, one at a time, ms", added, "<=", "0.6"),
         ("calls/s, times mcp-hub's", run.ratio("mesh, modern", HUB, 32, rate), ">=", "5"),
+        (f"  with {CORES} workers", run.ratio(SPREAD, HUB, 32, rate), "", ""),
         ("  mcp-hub's CPU, times ours", run.ratio(HUB, "mesh, modern", 32, cpu), "", ""),
         ("calls/s in a session, times FastMCP's", run.ratio("mesh, legacy", PROXY, 32, rate), ">=", "25"),
         ("  FastMCP's CPU, times ours", run.ratio(PROXY, "mesh, legacy", 32, cpu), "", ""),
