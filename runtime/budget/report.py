@@ -30,6 +30,7 @@ def _row(budget: Budget, amounts: list[int]) -> dict[str, Any]:
         "window": budget.window,
         "limit": shown[0],
         "used": shown[1],
+        "of": budget.of,
         "each": budget.each,
         "counters": len(amounts),
         "on_exceed": budget.on_exceed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,19 +47,16 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The day until ``until``: once by all but teams, of which somebody may have several, and once by them."""
+    """The day until ``until``: by endpoint, currency and each of ``DIMENSIONS``, and by endpoint, hour and outcome."""
 
     until: datetime
-    whole: Usage
-    teams: Usage
+    by: Mapping[str, Usage]
+    hours: Usage
 
     def spent(self, dimension: str, viewer: Viewer) -> list[Spent]:
         """Who has used most, of what a viewer may see."""
-        usage = self.teams if dimension == "team" else self.whole
-        places = tuple(usage.by.index(name) for name in ("endpoint", dimension, "currency"))
         found: dict[str | None, Spent] = {}
-        for key, sums in usage.rows.items():
-            endpoint, name, currency = (key[place] for place in places)
+        for (endpoint, name, currency), sums in self.by[dimension].rows.items():
             if not viewer.sees(None if endpoint is None else str(endpoint)):
                 continue
             called = None if name is None else str(name)
@@ -76,9 +73,7 @@ class Summary:
         first = self.until - timedelta(hours=HOURS - 1)
         labels = [(first + timedelta(hours=number)).isoformat()[:13] for number in range(HOURS)]
         found = {label: [0, 0, 0] for label in labels}
-        places = tuple(self.whole.by.index(name) for name in ("endpoint", "hour", "outcome"))
-        for key, sums in self.whole.rows.items():
-            endpoint, hour, outcome = (key[place] for place in places)
+        for (endpoint, hour, outcome), sums in self.hours.rows.items():
             if str(hour) in found and viewer.sees(None if endpoint is None else str(endpoint)):
                 found[str(hour)][kind_of(outcome)] += sums[_CALLS]
         return [Count(f"{label[11:13]}:00", *found[label]) for label in labels]
@@ -138,9 +133,20 @@ class Ledgers:
 def summarise(chains: list[Chain], since: datetime, until: datetime) -> Summary:
     """Add up what began in [since, until)."""
     whole = ("endpoint", "user", "agent", "application", "capability", "outcome", "currency", "hour")
-    return Summary(
-        until, usage(chains, whole, since, until), usage(chains, ("endpoint", "team", "currency"), since, until)
-    )
+    found = usage(chains, whole, since, until)
+    by = {name: _less(found, ("endpoint", name, "currency")) for name in DIMENSIONS if name != "team"}
+    by["team"] = usage(chains, ("endpoint", "team", "currency"), since, until)  # somebody may be in several
+    return Summary(until, by, _less(found, ("endpoint", "hour", "outcome")))
+
+
+def _less(found: Usage, by: tuple[str, ...]) -> Usage:
+    """The same by fewer dimensions."""
+    places, less = [found.by.index(name) for name in by], Usage(by)
+    for key, sums in found.rows.items():
+        short = tuple([key[place] for place in places])
+        row = less.rows.get(short)
+        less.rows[short] = list(sums) if row is None else [one + more for one, more in zip(row, sums, strict=True)]
+    return less
 
 
 def _traced(folder: Path, wanted: str) -> list[Row]:
