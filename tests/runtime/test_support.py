@@ -27,7 +27,7 @@ ENFORCED = {
     "SignIns": SIGN_INS,
     "Limits": "runtime/app.py runtime/front/http.py runtime/front/desk.py runtime/front/legacy_http.py runtime/invoke.py runtime/forward.py",
     "Counters": "runtime/budget/counting.py",
-    "Ledger": "runtime/ledger/book.py",
+    "Ledger": "runtime/ledger/book.py runtime/ledger/writer.py",
     "Identity": f"{PRINCIPAL} {DECIDE}",
     "Key": PRINCIPAL,
     "Claim": PRINCIPAL,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 
 import anyio
 import anyio.lowlevel
@@ -11,6 +10,7 @@ from desks import NOW, Desk
 from plans import Draft, FakeUpstreams, echo
 
 from meshplan.runtime.crowd import Share
+from meshplan.runtime.headcount import Alone
 from meshplan.runtime.snapshot import Snapshot, changed_lists
 from meshplan.schemas.plan import Limits, Search
 
@@ -138,7 +138,8 @@ async def test_a_strategy_hears_that_a_client_without_session_has_to_be_asked():
 
 
 async def test_a_turn_that_is_given_to_who_has_left_goes_to_the_next():
-    callers = Counter({ME: 1})
+    callers = Alone()
+    assert callers.enter(ME, 1)
     share = Share(callers, ME, 1)
     order = []
 
@@ -158,7 +159,8 @@ async def test_a_turn_that_is_given_to_who_has_left_goes_to_the_next():
             scopes[0].cancel()
     assert order in ([2], [0, 2])
     async with share.turn():
-        assert callers == {ME: 1}
+        assert not callers.enter(ME, 1)
+        assert callers.enter(ME, 2)
 
 
 @pytest.mark.parametrize(("pinned", "told"), [((), frozenset()), (("get",), frozenset({"tools"}))])
