@@ -256,6 +256,7 @@ async def serve_http(front: HttpFront, listener: socket.socket, active: Active, 
             async for number in signals:
                 code = INTERRUPTED if number == signal.SIGINT else OK
                 server.stop()
+                front.stop()
                 active.close()
 
     # What was loaded stays: the collector need not walk through it, nor begin after every few hundred objects.

@@ -69,6 +69,11 @@ class HttpFront:
         if self.tracer is not None:
             self.tracer.session_ended(session.version, time.monotonic() - session.began)
 
+    def stop(self) -> None:
+        """No more requests come in, and so no answers: calls that wait for one must not hold the end up."""
+        for session in self.sessions:
+            session.stop_asking()
+
     def close(self) -> None:
         """The runtime ends, and with it the sessions that are open."""
         for session in self.sessions:

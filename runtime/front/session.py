@@ -76,6 +76,7 @@ class Session:
     updated: set[str] = field(default_factory=set[str])
     done: set[str] = field(default_factory=set[str])
     plan: str | None = None
+    deaf: bool = False
     running: dict[RequestId, anyio.CancelScope] = field(default_factory=dict[RequestId, anyio.CancelScope])
     questions: dict[RequestId, _Question] = field(default_factory=dict[RequestId, _Question])
 
@@ -107,7 +108,7 @@ class Session:
 
     async def ask(self, channel: Channel, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Ask the client and wait for its answer; raises ``RpcError`` when there will be none."""
-        if not channel.can_ask or not self.can_answer(method, params):
+        if self.deaf or not channel.can_ask or not self.can_answer(method, params):
             raise cannot_answer(method)
         number, question = f"mesh-{new_id()}", _Question()
         self.questions[number] = question
@@ -126,6 +127,12 @@ class Session:
         if response.error is not None:
             raise _client_error(response.error)
         return response.result
+
+    def stop_asking(self) -> None:
+        """No answers come in any more: whoever waits for one hears so now."""
+        self.deaf = True
+        for question in self.questions.values():
+            question.answered.set()
 
     def can_answer(self, method: str, params: Mapping[str, Any]) -> bool:
         """Whether the client declared what a question needs."""

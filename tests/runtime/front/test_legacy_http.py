@@ -165,7 +165,7 @@ async def test_another_session_cannot_answer_the_question():
     assert final["error"] == {"code": -1, "message": "no"}
 
 
-@pytest.mark.parametrize("how", ["cancelled", "late"])
+@pytest.mark.parametrize("how", ["cancelled", "late", "stopped"])
 async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(how, monkeypatch):
     if how == "late":
         monkeypatch.setattr("meshplan.runtime.front.session.ASK_TIMEOUT", 0.05)
@@ -180,9 +180,11 @@ async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(how, monke
                     params = {"requestId": CALL["id"]}
                     stop = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
                     assert (await found.legacy(stop, session=session)).status_code == 202
+                if how == "stopped":
+                    found.front.stop()
                 rest = [json.loads(line[6:]) async for line in lines]
     assert (rest[0]["method"], rest[0]["params"]["requestId"]) == ("notifications/cancelled", question["id"])
-    assert [message["error"]["data"]["reason"] for message in rest[1:]] == ["client_silent"] * (how == "late")
+    assert [message["error"]["data"]["reason"] for message in rest[1:]] == ["client_silent"] * (how != "cancelled")
 
 
 async def test_cancelled_stops_the_request_and_a_disconnect_does_not():
