@@ -16,8 +16,10 @@ from meshplan.schemas.windows import bucket
 
 EVERY: Final = 1.0
 """Seconds between two looks, at least."""
-PAUSE: Final = 20
-"""For every second that a look took, so many pass before the next."""
+PAUSE: Final = 10
+"""For every second that a look took, so many pass before the next, but no more than ``LONGEST``."""
+LONGEST: Final = 5.0
+"""Seconds."""
 WATCHED: Final = 60.0
 """Seconds for which looks go on after somebody has asked."""
 MOST: Final = 10_000
@@ -61,7 +63,7 @@ class Watch:
                 self._at = began
             except CountersUnavailableError:
                 began = self._now()
-            await anyio.sleep(max(EVERY, PAUSE * (self._now() - began)))
+            await anyio.sleep(min(max(EVERY, PAUSE * (self._now() - began)), LONGEST))
 
     async def look(self) -> Mapping[Counter, int]:
         """The sums that are there now, without zeros; raises ``CountersUnavailableError``."""
