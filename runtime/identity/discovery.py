@@ -12,6 +12,8 @@ from meshplan.schemas.rules import JwtIssuer
 
 _NONE = ("HTTP 404", "HTTP 400")
 """How servers say that they have no such document."""
+_NOT_HERE = ("HTTP 3", "HTTP 4", "it is not JSON")
+"""How servers of OpenID Connect alone answer where RFC 8414 has it: some with a page for people."""
 
 __all__ = ["FetchError", "discover", "http_client", "key_set"]
 
@@ -38,18 +40,18 @@ async def discover(client: httpx2.AsyncClient, issuer: str, *, oauth_first: bool
     root, path = f"{parts.scheme}://{parts.netloc}/.well-known", parts.path.rstrip("/")
     oauth = f"{root}/oauth-authorization-server{path}"
     places = (oauth, f"{root}/openid-configuration{path}", own) if oauth_first else (own, oauth)
-    metadata = await _first(client, list(dict.fromkeys(places)))
+    metadata = await _first(client, list(dict.fromkeys(places)), _NOT_HERE if oauth_first else _NONE)
     if metadata.get("issuer") != issuer:
         raise FetchError("its metadata names another issuer")
     return metadata
 
 
-async def _first(client: httpx2.AsyncClient, places: list[str]) -> dict[str, Any]:
-    """The document at the first of these places that has one."""
+async def _first(client: httpx2.AsyncClient, places: list[str], absent: tuple[str, ...]) -> dict[str, Any]:
+    """The document at the first of these places that has one, going by what others answer."""
     for place in places[:-1]:
         try:
             return await get_json(client, check_url(place))
         except FetchError as error:
-            if str(error) not in _NONE:
+            if not str(error).startswith(absent):
                 raise
     return await get_json(client, check_url(places[-1]))

@@ -1,7 +1,10 @@
 """What is believed of an issuer's own metadata: its endpoints, and no address that nobody declared."""
 
+import json
+
 import pytest
 from idp import issuing
+from sites import listening
 
 from meshplan.runtime.identity import authority
 from meshplan.runtime.identity.fetch import FetchError, get_json, http_client
@@ -57,6 +60,46 @@ async def test_an_endpoint_that_is_none_is_refused(endpoint, said):
 
 async def test_an_address_in_a_declared_network_is_declared():
     assert (await found({"token_endpoint": "https://10.0.0.1/t"}, "10.0.0.0/8")).token_endpoint == "https://10.0.0.1/t"
+
+
+class Tenant:
+    """An issuer with a path, whose metadata is at one place; elsewhere it answers in its own way."""
+
+    def __init__(self, place, status, body=b"<html>"):
+        self.place, self.status, self.body, self.asked = place, status, body, []
+
+    async def __call__(self, scope, receive, send):
+        self.asked.append(scope["path"])
+        issuer = f"http://127.0.0.1:{scope['server'][1]}/tenant"
+        found = json.dumps({"issuer": issuer, "token_endpoint": f"{issuer}/t"}).encode()
+        status, body = (200, found) if scope["path"] == self.place else (self.status, self.body)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+PLACES = (
+    "/.well-known/oauth-authorization-server/tenant",
+    "/.well-known/openid-configuration/tenant",
+    "/tenant/.well-known/openid-configuration",
+)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 405])
+@pytest.mark.parametrize("number", range(3))
+async def test_metadata_is_looked_for_in_the_order_of_mcp(number, status):
+    tenant = Tenant(PLACES[number], status)
+    async with listening(tenant) as port, http_client() as http:
+        issuer = f"http://127.0.0.1:{port}/tenant"
+        assert (await authority.find(http, issuer, Egress())).token_endpoint == f"{issuer}/t"
+    assert tenant.asked == list(PLACES[: number + 1])
+
+
+async def test_a_server_in_trouble_or_metadata_of_another_issuer_ends_the_search():
+    for tenant, why in ((Tenant("/none", 500), "HTTP 500"), (Tenant("/none", 200, b"{}"), "names another issuer")):
+        async with listening(tenant) as port, http_client() as http:
+            with pytest.raises(FetchError, match=why):
+                await authority.find(http, f"http://127.0.0.1:{port}/tenant", Egress())
+        assert tenant.asked == [PLACES[0]]
 
 
 async def test_a_name_that_leads_into_an_undeclared_network_is_not_asked(monkeypatch):
