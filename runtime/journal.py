@@ -51,7 +51,7 @@ class Journal:
         trace.server = target.server or None
         if self._ledger is None:
             return None
-        return self._ledger.intent(self._now(), snapshot.digest, call, trace, target)
+        return self._ledger.intent(self._now, snapshot.digest, call, trace, target)
 
     def ended(self, snapshot: Snapshot | None, call: Call, trace: Trace, outcome: Outcome, duration: float) -> None:
         """How it ended, after so many seconds."""

@@ -169,14 +169,16 @@ class Book:
         overflow = found[1].overflow
         return _refused() if overflow == "refuse" else _until(writer.written(), PATIENCE[overflow])
 
-    def intent(self, at: str, plan: str, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+    def intent(
+        self, now: Callable[[], str], plan: str, call: Call, trace: Trace, target: Target
+    ) -> Awaitable[None] | None:
         """See ``port.Ledger``."""
         found = self._settings()
         if found is None:
             return None
         writer, settings = found
         trace.sent_bytes = size_of(target.params)
-        entry = intent_of(at, plan, call, trace, self._read(call, trace))
+        entry = intent_of(now(), plan, call, trace, self._read(call, trace))
         if settings.arguments:
             entry.arguments = fields(target.params.get("arguments"), settings.arguments)
         if writer.late or settings.durability == "strict" or (trace.bill is not None and trace.bill.capped):

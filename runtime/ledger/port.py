@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from meshplan.runtime.call import Call
@@ -20,7 +20,9 @@ class Ledger(Protocol):
         """Before anything else: is there room for the entries of one more call? The wait raises ``RpcError`` for no."""
         ...
 
-    def intent(self, at: str, plan: str, call: Call, trace: Trace, target: Target) -> Awaitable[None] | None:
+    def intent(
+        self, now: Callable[[], str], plan: str, call: Call, trace: Trace, target: Target
+    ) -> Awaitable[None] | None:
         """Before the request leaves, by the plan with this digest; the wait, if any, ends when the intent is on the disk."""
         ...
 
