@@ -3,8 +3,8 @@
 A name (a kind, and whose) leads to one bucket of ``DEEP`` cells for each worker, and to a tag. A cell holds a tag and a count in one
 word of 64 bits, which is read and written whole. Only its own worker writes it, so nothing has to be locked, and what a
 worker had is taken back by clearing its column. A worker whose cells of a bucket are all taken keeps that count for itself:
-the others then let in more, never less. Bucket and tag are 62 bits of a hash with a key of this run, so no two names
-share a count by accident (about 1 in 10^10 with 10,000 names at once), and nobody can choose names that do.
+the others then let in more, never less. Bucket and tag are 63 bits of a hash with a key of this run, so no two names
+share a count by accident (about 1 in 10^11 with 10,000 names at once), and nobody can choose names that do.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Shared:
     def __init__(self, board: Board, column: int, kind: str, ask_for_room: Callable[[str, Who], None]) -> None:
         self._board, self._column, self._kind, self._ask_for_room = board, column, kind, ask_for_room
         self._cells, self._span = board.cells, DEEP * board.workers
-        self._bucket = Struct(f"={self._span}Q").unpack_from
+        # In native words: each is read whole.
+        self._bucket = Struct(f"@{self._span}Q").unpack_from
         self._known: dict[Who, _Own] = {}
 
     def enter(self, who: Who, limit: int) -> bool:

@@ -9,9 +9,8 @@ from typing import Final
 from meshplan.runtime.crowd import Line
 from meshplan.runtime.supervisor.board import Shared
 
-FIRST_LOOK: Final = 0.001
-LAST_LOOK: Final = 0.016
-"""Seconds until a worker in which calls wait looks for a turn that another one has left, at first and at last."""
+LOOK: Final = 0.002
+"""Seconds between two looks of a worker in which calls wait; those who came last must not look more often than others."""
 
 _lot = SystemRandom()
 
@@ -25,7 +24,6 @@ class CommonLine(Line):
     def __init__(self, server: str, turns: Shared, waits: Shared) -> None:
         super().__init__(server, turns, waits)
         self._shared_waits = waits
-        self._pause = FIRST_LOOK
         self._looking: asyncio.TimerHandle | None = None
 
     def enter(self, limit: int) -> bool:
@@ -40,7 +38,6 @@ class CommonLine(Line):
     def joined(self) -> None:
         """See ``crowd.Line``."""
         if self._looking is None:
-            self._pause = FIRST_LOOK
             self._look_later()
 
     def leave(self) -> None:
@@ -51,12 +48,11 @@ class CommonLine(Line):
             self.turns.leave(self.who)
 
     def _look_later(self) -> None:
-        self._looking = asyncio.get_running_loop().call_later(self._pause, self._look)
+        self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
 
     def _look(self) -> None:
-        self._looking, self._pause = None, min(2 * self._pause, LAST_LOOK)
+        self._looking = None
         while self.waiting and self.turns.enter(self.who, self.limit):
-            self._pause = FIRST_LOOK
             self.call_next()
         if self.waiting:
             self._look_later()
