@@ -80,12 +80,14 @@ class Embedded:
         if over:
             waits = tuple(_wait(charges[place], *found[place], now) for place in over)
             return Exceeded(tuple(over), waits, self._standings(charges, found, now))
+        news = False
         for charge, (held, current) in zip(charges, found, strict=True):
             held.add(current.start, charge.amount)
-        standings = self._standings(charges, found, now)
-        return Granted(
-            tuple([current.start for _, current in found]), standings, *self._news.of(charges, standings, now)
-        )
+            news = news or held.total > charge.limit or 0 < charge.warn <= held.total
+        buckets, standings = tuple([current.start for _, current in found]), self._standings(charges, found, now)
+        if news:
+            return Granted(buckets, standings, *self._news.of(charges, standings, now))
+        return Granted(buckets, standings)
 
     async def settle(self, decision: str, charges: Sequence[Charge], granted: Granted, actual: Sequence[int]) -> None:
         """See ``port.Counters``."""
