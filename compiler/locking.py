@@ -73,7 +73,12 @@ def ask_servers(
         if isinstance(server, OpenApiServer):
             yield _ask_api(draft, name, server)
     lowered = {
-        name: plan.Server(transport=transport(server), timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS, relays=())
+        name: plan.Server(
+            transport=transport(server),
+            timeout_ms=server.timeout or DEFAULT_TIMEOUT_MS,
+            relays=(),
+            sessions=server.sessions or "shared",
+        )
         for name, server in servers.items()
         if not isinstance(server, OpenApiServer)
     }
@@ -170,16 +175,17 @@ def _outcome(project: Project, draft: Draft, found: Asked, server: AnyServer, *,
     before = draft.reader.read(where)
     if before == text:
         return Outcome(name, "unchanged", _count(fresh), note=found.note)
+    old, unusable = None, None
+    try:
+        old = read_lock(draft.reader, name, draft.environment)
+    except LockError as error:
+        unusable = f"the lock that there was cannot be used: {visible(str(error))}"
     if write:
         write_atomically(project.root / where, text.encode("ascii"))
     if before is None:
         return Outcome(name, "new", _count(fresh), note=found.note)
-    try:
-        old = read_lock(draft.reader, name, draft.environment)
-    except LockError as error:
-        return Outcome(
-            name, "changed", f"the lock that there was cannot be used: {visible(str(error))}", (), found.note
-        )
+    if unusable is not None:
+        return Outcome(name, "changed", unusable, (), found.note)
     changes = changes_of(server, old, fresh) if old else ()
     detail = counted(len(changes), "change") if changes else "only its layout"
     return Outcome(name, "changed", detail, changes, found.note)

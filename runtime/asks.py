@@ -12,6 +12,13 @@ Ask = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 _DECLARED: Final = ("elicitation", "sampling", "roots")
 
+ALL: Final[Mapping[str, Any]] = {
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {},
+    "sampling": {"context": {}, "tools": {}},
+}
+"""What a client that can be asked everything declares: some servers list tools to such clients alone."""
+
 
 def relayed_capabilities(declared: Mapping[str, Any]) -> dict[str, Any]:
     """What a server is told of its client: only what it can be asked through us, and no changes of roots."""

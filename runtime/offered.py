@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import anyio
 
+from meshplan.runtime.asks import ALL
 from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.upstream.port import Upstream, UpstreamRefusal, UpstreamRequest
 from meshplan.schemas.capability import Kind
@@ -65,7 +66,7 @@ async def listed(upstream: Upstream, section: Section, deadline: float) -> list[
 async def _page(upstream: Upstream, section: Section, params: dict[str, Any], deadline: float) -> dict[str, Any]:
     try:
         left = max(0.0, deadline - anyio.current_time())
-        return await upstream.request(UpstreamRequest(section.method, params, left))
+        return await upstream.request(UpstreamRequest(section.method, params, left, client_capabilities=ALL))
     except UpstreamRefusal as refusal:
         if section.optional and refusal.code == METHOD_NOT_FOUND:
             return {section.field: []}

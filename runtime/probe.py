@@ -48,7 +48,8 @@ async def probe(
         surroundings.egress.adopt(private_networks)
         async with results:
             for name, server in servers.items():
-                upstream = UpstreamServer(name, as_service(server.transport) or server.transport, surroundings)
+                transport, looks = as_service(server.transport) or server.transport, server.sessions == "per_client"
+                upstream = UpstreamServer(name, transport, surroundings, looks=looks)
                 tasks.start_soon(_probe_one, upstream, seconds, limit, results.clone())
         async for result in found:
             yield result

@@ -57,7 +57,7 @@ class ClientSessions:
     def __init__(self, name: str, transport: Transport, surroundings: Surroundings) -> None:
         self.name, self.transport = name, transport
         self._surroundings = surroundings
-        self._shared = UpstreamServer(name, transport, surroundings)
+        self._shared = UpstreamServer(name, transport, surroundings, looks=True)
         self._leases: list[_Lease] = []
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stopping = anyio.Event()

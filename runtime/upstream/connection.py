@@ -98,7 +98,10 @@ class Surroundings:
 
 
 class UpstreamServer:
-    """One upstream; ``run`` is its owner task, everything else may be called by any task of the same event loop."""
+    """One upstream; ``run`` is its owner task, everything else may be called by any task of the same event loop.
+
+    ``looks``: the connection is for seeing what a client finds that can be asked everything, though nobody can be asked.
+    """
 
     def __init__(
         self,
@@ -107,8 +110,10 @@ class UpstreamServer:
         surroundings: Surroundings,
         client: Client | None = None,
         behalf: Behalf | None = None,
+        *,
+        looks: bool = False,
     ) -> None:
-        self.behalf = behalf
+        self.behalf, self._looks = behalf, looks
         self.name, self.transport, self.client = name, transport, client
         self.refused_asks = 0
         self.ended = anyio.Event()
@@ -286,10 +291,11 @@ class UpstreamServer:
                 around.http_pool,
                 around.on_list_changed,
                 client=self.client,
-                on_refused=self._refuse_ask,
+                on_refused=None if self._looks else self._refuse_ask,
                 on_updated=self._updates.updated,
                 behalf=self.behalf,
                 egress=around.egress,
+                looks=self._looks,
                 links=self.links,
             )
         )

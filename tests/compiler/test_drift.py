@@ -99,6 +99,8 @@ def test_lock_check_says_the_same_and_writes_nothing(world, capsys):
     assert "BREAKING           tool delete_note: gone" in err
     assert files(world) == before
     assert mesh(world, "lock") == 0
+    assert capsys.readouterr().err == err
+    assert files(world) != before
     assert mesh(world, "lock", "--check") == 0
 
 

@@ -100,3 +100,10 @@ async def test_a_request_that_is_not_understood_is_a_usage_error(capsys):
 
 async def test_no_server_gives_no_line():
     assert await results({}) == {}
+
+
+@pytest.mark.parametrize(("sessions", "more"), [("shared", []), ("per_client", ["elicitation", "roots", "sampling"])])
+async def test_where_clients_can_be_asked_what_is_listed_to_such_clients_is_found(sessions, more):
+    server = stdio(str(ROOT / "tests/servers/asking.py"), "by-capability").model_copy(update={"sessions": sessions})
+    found = (await results({"s": server}))["s"]
+    assert [tool["name"] for tool in found["tools"]] == ["ask", "seen", *more]

@@ -1,6 +1,6 @@
 """A stdio MCP server of the handshake era that asks its client in the middle of calls; without any library.
 
-Usage: asking.py [roots-at-once]. Tool `ask` asks what its argument `asks` lists, [method, params] each, one after the
+Usage: asking.py [roots-at-once|by-capability]. With `by-capability`, each capability of the client is a tool, too. Tool `ask` asks what its argument `asks` lists, [method, params] each, one after the
 other (all at once with `together`), and answers with what it heard. Tool `seen` answers what the server knows, and says that the elicitations `done` are complete.
 Each call of `ask` adds a line to the file that ASKING_LOG names, if it does.
 """
@@ -70,7 +70,7 @@ def handle(message: dict) -> None:
                 "result": {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info},
             }
         )
-    elif method == "notifications/initialized" and MODE == "roots-at-once" and "roots" in declared:
+    elif method == "notifications/initialized" and MODE in ("roots-at-once", "by-capability") and "roots" in declared:
         ask("roots", "roots/list", {})
     elif method == "notifications/cancelled":
         seen["cancelled"].append(params["requestId"])
@@ -88,12 +88,10 @@ def handle(message: dict) -> None:
             send({"method": "notifications/elicitation/complete", "params": {"elicitationId": done}})
         send({"id": number, "result": {"content": [], "pid": os.getpid(), "declared": declared, **seen}})
     elif method == "tools/list":
-        send(
-            {
-                "id": number,
-                "result": {"tools": [{"name": n, "inputSchema": {"type": "object"}} for n in ("ask", "seen")]},
-            }
-        )
+        names = ["ask", "seen", *(sorted(declared) if MODE == "by-capability" else ())]
+        send({"id": number, "result": {"tools": [{"name": n, "inputSchema": {"type": "object"}} for n in names]}})
+    elif method == "resources/list":
+        send({"id": number, "result": {"resources": []}})
     elif number is not None:
         send({"id": number, "error": {"code": -32601, "message": "Method not found"}})
 
