@@ -17,6 +17,8 @@ cancelled: list = []
 asked: list = []
 late: list = []
 subscribed: dict = {}
+followed: dict = {}
+"""Tasks, by the number of a listening request."""
 """By URI, or by id of a listening request: what it is for."""
 subscribes: list = []
 lists_wanted: list = []
@@ -89,8 +91,13 @@ def subscriptions() -> dict:
     }
 
 
-def tell(uri: str) -> None:
+def tell(uri: str | None, task: str | None) -> None:
     """A modern server tells each stream that listens for it; an older one just tells."""
+    for number in [number for number, tasks in followed.items() if task in tasks]:
+        meta = {SUBSCRIPTION_KEY: number, "mine": 1}
+        send({"method": "notifications/tasks", "params": {"taskId": task, "_meta": meta}})
+    if uri is None:
+        return
     for number in [number for number, uris in subscribed.items() if any(uri.startswith(one) for one in uris)]:
         meta = {"_meta": {SUBSCRIPTION_KEY: number}} if ERA == "modern" else {}
         send({"method": "notifications/resources/updated", "params": {"uri": uri, **meta}})
@@ -103,7 +110,9 @@ def subscribe(id: object, method: str, params: dict) -> None:
         lists_wanted[:] = sorted(name for name, value in params["notifications"].items() if value is True)
         honoured = [uri for uri in wanted if not uri.startswith("secret")]
         subscribed[id] = honoured
-        agreed = {"notifications": {"resourceSubscriptions": honoured}, "_meta": {SUBSCRIPTION_KEY: id}}
+        followed[id] = [task for task in params["notifications"].get("taskIds", []) if not task.startswith("secret")]
+        told = {"resourceSubscriptions": honoured} | ({"taskIds": followed[id]} if followed[id] else {})
+        agreed = {"notifications": told, "_meta": {SUBSCRIPTION_KEY: id}}
         send({"method": "notifications/subscriptions/acknowledged", "params": agreed})
     elif params["uri"].startswith("secret"):
         refuse(id, -32602, "no such resource")
@@ -135,7 +144,7 @@ def handle(message: dict) -> None:
     elif method in {"server/discover", "initialize"}:
         greet(id, method)
     elif method == "tools/call" and params["name"] == "update":
-        tell(params["arguments"]["uri"])
+        tell(params["arguments"].get("uri"), params["arguments"].get("task"))
         answer(id, {"content": []})
     elif method == "tools/call":
         call(id, params)
@@ -150,6 +159,7 @@ def handle(message: dict) -> None:
 def hear(method: str, params: dict) -> None:
     if method == "notifications/cancelled":
         subscribed.pop(params["requestId"], None)
+        followed.pop(params["requestId"], None)
         for key in [key for key, waiting in held.items() if waiting == params["requestId"]]:
             cancelled.append(key)
             del held[key]

@@ -1,13 +1,14 @@
 """Updates of resources: one subscription upstream for all who listen, in both eras, renewed on a new connection."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import anyio
 import pytest
 
 from meshplan.runtime.upstream import updates
 from meshplan.runtime.upstream.pool import open_upstreams
-from meshplan.runtime.upstream.port import UpstreamRefusal, UpstreamUnavailable
+from meshplan.runtime.upstream.port import Client, FollowedTask, UpstreamRefusal, UpstreamUnavailable
 
 
 @pytest.fixture(params=["modern", "legacy"])
@@ -96,6 +97,53 @@ async def test_a_modern_server_is_asked_to_tell_of_lists_and_an_older_one_is_not
         while (found := await seen(upstream, kit))["subscribes"] != int(modern):
             pass
     assert found["lists"] == (["toolsListChanged"] if modern else [])
+
+
+def modern(kit, sessions="shared"):
+    return kit.stdio_server("modern", "resources").model_copy(update={"sessions": sessions})
+
+
+async def test_a_task_is_followed_beside_resources_and_only_while_somebody_does(kit, tmp_path):
+    task, other, resource = Ear(), Ear(), Ear()
+    with anyio.fail_after(30):
+        async with open_upstreams({"s": modern(kit)}, tmp_path) as upstreams:
+            upstream = upstreams.get("s")
+            async with upstream.subscribe("r:1", resource), upstream.follow(FollowedTask("t1"), task):
+                with pytest.raises(UpstreamRefusal):
+                    async with upstream.follow(FollowedTask("secret"), other):
+                        raise AssertionError("it did not agree")
+                async with upstream.follow(FollowedTask("t2"), other):
+                    for number in ("t2", "t1"):
+                        await upstream.request(kit.call("update", task=number))
+                    await task.hears({"taskId": "t1", "_meta": {"mine": 1}})
+                    await other.hears({"taskId": "t2", "_meta": {"mine": 1}})
+                await update(upstream, kit, "r:1")
+                await resource.hears("r:1")
+            await until_subscribed(upstream, kit)
+
+
+async def test_a_task_is_followed_in_the_session_that_it_was_started_in(kit, tmp_path):
+    ann, bob = Client(("key", "ann"), "one"), Client(("key", "bob"), "one")
+    ear = Ear()
+    with anyio.fail_after(30):
+        async with open_upstreams({"s": modern(kit, "per_client")}, tmp_path) as upstreams:
+            upstream = upstreams.get("s")
+            await upstream.request(replace(kit.call("seen"), client=ann))
+            async with upstream.follow(FollowedTask("t1", ann), ear):
+                for client in (None, bob, ann):
+                    await upstream.request(replace(kit.call("update", task="t1"), client=client))
+                await ear.hears({"taskId": "t1", "_meta": {"mine": 1}})
+            with pytest.raises(UpstreamRefusal, match="has ended"):
+                async with upstream.follow(FollowedTask("t1", replace(ann, name="two")), ear):
+                    raise AssertionError("there is no such session")
+
+
+async def test_an_older_server_has_no_tasks_to_follow(kit, tmp_path):
+    with anyio.fail_after(30):
+        async with open_upstreams({"s": kit.stdio_server("legacy", "resources")}, tmp_path) as upstreams:
+            with pytest.raises(UpstreamRefusal):
+                async with upstreams.get("s").follow(FollowedTask("t1"), Ear()):
+                    raise AssertionError("it did not agree")
 
 
 async def test_a_server_that_is_down_fails_the_subscription(kit, tmp_path, monkeypatch):
