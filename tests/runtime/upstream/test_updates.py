@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from msgspec import structs
 
 from meshplan.runtime.upstream import updates
 from meshplan.runtime.upstream.pool import open_upstreams
@@ -128,10 +129,10 @@ async def test_a_task_is_followed_in_the_session_that_it_was_started_in(kit, tmp
     with anyio.fail_after(30):
         async with open_upstreams({"s": modern(kit, "per_client")}, tmp_path) as upstreams:
             upstream = upstreams.get("s")
-            await upstream.request(replace(kit.call("seen"), client=ann))
+            await upstream.request(structs.replace(kit.call("seen"), client=ann))
             async with upstream.follow(FollowedTask("t1", ann), ear):
                 for client in (None, bob, ann):
-                    await upstream.request(replace(kit.call("update", task="t1"), client=client))
+                    await upstream.request(structs.replace(kit.call("update", task="t1"), client=client))
                 await ear.hears({"taskId": "t1", "_meta": {"mine": 1}})
             with pytest.raises(UpstreamRefusal, match="has ended"):
                 async with upstream.follow(FollowedTask("t1", replace(ann, name="two")), ear):
