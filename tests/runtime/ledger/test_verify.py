@@ -152,6 +152,7 @@ def test_an_older_file_and_a_missing_one_are_found_by_the_heads(ledger, capsys, 
     with open_chains(ledger) as chains:
         gone = chains[0].writer
     (ledger / "writer-0-000001.db").unlink()
+    assert verified(ledger, capsys) == (6, [("missing", None)], {})
     write(ledger)
     code, found, _ = verified(ledger, capsys)
     assert (code, found) == (6, [("missing", None)])
