@@ -58,10 +58,7 @@ class Grant:
         nonce: str | None = None,
     ) -> str:
         """As ``begin``, at an authorization server that was found, for a server of this name (RFC 8707)."""
-        if found.authorization_endpoint is None:
-            raise FetchError("its metadata names no `authorization_endpoint`")
-        if "S256" not in found.challenges:
-            raise FetchError("it does not say that it takes PKCE with `S256`")
+        place = usable(found)
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         kept = {**payload, "i": self.name, "v": verifier, "iss": found.states_issuer}
@@ -78,8 +75,7 @@ class Grant:
             **({"resource": resource} if resource else {}),
             **({"nonce": nonce} if nonce else {}),
         }
-        joint = "&" if "?" in found.authorization_endpoint else "?"
-        return f"{found.authorization_endpoint}{joint}{urlencode(wanted)}"
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(wanted)}"
 
     async def end(self, visit: Visit, tickets: Tickets, vault: Secrets) -> tuple[dict[str, Any], AccessToken]:
         """What was kept of the beginning, and what the code is good for; raises ``PageError``."""
@@ -110,6 +106,15 @@ class Grant:
             return await request_token(self.client, vault, "authorization_code", about, now)
         except SecretError as error:
             raise PageError(502, "no_token", f"No token came back: {error}.") from error
+
+
+def usable(found: Authority) -> str:
+    """The authorization endpoint of a server at which a code is good for its owner alone; raises ``FetchError``."""
+    if found.authorization_endpoint is None:
+        raise FetchError("its metadata names no `authorization_endpoint`")
+    if "S256" not in found.challenges:
+        raise FetchError("it does not say that it takes PKCE with `S256`")
+    return found.authorization_endpoint
 
 
 def login(kind: Kind, name: str, issuer: JwtIssuer, redirect: str, egress: Egress) -> Grant:

@@ -17,7 +17,7 @@ from meshplan.runtime.identity.challenge import MAX_SCOPES, Challenge, read_chal
 from meshplan.runtime.identity.fetch import SECONDS, FetchError, check_url, http_client
 from meshplan.runtime.identity.resource import Resource, check_resource
 from meshplan.runtime.signin import registration
-from meshplan.runtime.signin.code import Grant
+from meshplan.runtime.signin.code import Grant, usable
 from meshplan.runtime.signin.visit import PageError
 from meshplan.runtime.upstream.envelope import wire_headers, wire_params
 from meshplan.runtime.upstream.exchange import MARK
@@ -52,6 +52,7 @@ class Consent:
             said = await challenge_of(http, url)
             resource = await check_resource(http, url, auth.issuer, egress, said.metadata)
             found = await authority.find(http, auth.issuer, egress)
+            usable(found)
             client = await self._registered(http, found)
         scopes = await self._scopes(owner, more, said, resource, found)
         grant = replace(self._grant(), scopes=scopes)

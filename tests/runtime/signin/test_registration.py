@@ -5,15 +5,22 @@ import sys
 
 import anyio
 import pytest
+from plans import Draft
 from sites import listening
 
+from meshplan.runtime.active import Active
 from meshplan.runtime.identity import authority
 from meshplan.runtime.identity.fetch import FetchError, http_client
 from meshplan.runtime.seal import Sealer
+from meshplan.runtime.secrets import Secrets
+from meshplan.runtime.signin.consent import Consent
 from meshplan.runtime.signin.registration import Card, Place, known, registered
+from meshplan.runtime.signin.sign_ins import SignIns
 from meshplan.runtime.signin.vault import Vault
+from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.oauth import Registered
+from meshplan.schemas.plan import FromEnv, HttpTransport, PerUserAuth
 
 BACK = "http://127.0.0.1:7000/connect/callback/notes"
 CARD = Card("mesh", BACK, ())
@@ -124,6 +131,31 @@ async def test_a_refusal_is_said_and_quotes_nothing(tmp_path, status):
 async def test_nobody_is_asked_at_a_place_that_nobody_declared(tmp_path, metadata, why):
     server = Server(BASIC, **metadata)
     assert why in await register(tmp_path, server)
+    assert server.told == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        ({"code_challenge_methods_supported": ["plain"]}, "PKCE with `S256`"),
+        ({"authorization_endpoint": None}, "no `authorization_endpoint`"),
+    ],
+)
+async def test_where_no_sign_in_could_be_begun_nobody_is_registered(tmp_path, monkeypatch, metadata, why):
+    monkeypatch.setenv("MESH_SEAL", "a seal key of the tests")
+    named = {"authorization_endpoint": "https://auth.example/a", "code_challenge_methods_supported": ["S256"]}
+    server, active = Server(BASIC, **(named | metadata)), Active()
+    async with listening(server) as port:
+        issuer = f"http://127.0.0.1:{port}"
+        auth = PerUserAuth(issuer=issuer, client_id=None, client_secret=None, scopes=(), registration="dynamic")
+        plan = Draft(public_url=BACK, seal_keys=(FromEnv(name="MESH_SEAL"),), sign_ins="kept")
+        plan.server("notes", HttpTransport(url=f"{issuer}/mcp", headers={}, auth=auth))
+        plan.tool("dev", "notes", "get")
+        active.swap(Snapshot(plan.bundle(), None))
+        sign_ins = SignIns(active, tmp_path, Sealer(Secrets(tmp_path)))
+        consent = Consent(sign_ins, sign_ins.wanted("notes"), "mesh")
+        with pytest.raises(FetchError, match=why):
+            await consent.begin("b" * 43, ("key", "ann"), ())
     assert server.told == []
 
 
