@@ -33,6 +33,7 @@ class Pages:
         self._on_disk: list[anyio.Event] = []
         self._unrecorded: Counter[str] = Counter()
         self._wake, self._hurry = anyio.Event(), anyio.Event()
+        self._turn = anyio.Lock()
 
     @property
     def chain(self) -> str:
@@ -99,29 +100,36 @@ class Pages:
             await self.drain()
 
     async def drain(self) -> None:
-        """Hand over everything that waits; what the keeper no longer takes is lost, and said to be."""
-        while self._waiting or self._on_disk or self._unrecorded:
-            self._wake, self._hurry = anyio.Event(), anyio.Event()
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            told, self._on_disk = ([], self._on_disk) if self._waiting else (self._on_disk, [])
-            missing, self._unrecorded = self._unrecorded, Counter[str]()
-            self._held, self._held_since = len(batch), self._since
-            message = {
-                "entries": [encode(entry).decode() for entry in batch],
-                "sync": bool(told),
-                "unrecorded": dict(missing),
-            }
-            try:
-                self.failing = await self._keeper.call("ledger", message)
-            except (LinkLostError, RefusalError) as error:
-                self.failing = "the ledger's writer has gone"
-                self._say("ledger_lost", {"entries": len(batch) + len(self._waiting), "error": str(error)})
-                self._waiting = []
-                return
-            finally:
-                self._held, self._held_since = 0, 0.0
-            for done in told:
-                done.set()
+        """Hand over everything that waits, and wait for what is under way; what the keeper no longer takes is lost, and said to be."""
+        async with self._turn:
+            while self._waiting or self._on_disk or self._unrecorded:
+                if not await self._hand_over():
+                    return
+
+    async def _hand_over(self) -> bool:
+        """One message; whether the keeper took it."""
+        self._wake, self._hurry = anyio.Event(), anyio.Event()
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        told, self._on_disk = ([], self._on_disk) if self._waiting else (self._on_disk, [])
+        missing, self._unrecorded = self._unrecorded, Counter[str]()
+        self._held, self._held_since = len(batch), self._since
+        message = {
+            "entries": [encode(entry).decode() for entry in batch],
+            "sync": bool(told),
+            "unrecorded": dict(missing),
+        }
+        try:
+            self.failing = await self._keeper.call("ledger", message)
+        except (LinkLostError, RefusalError) as error:
+            self.failing = "the ledger's writer has gone"
+            self._say("ledger_lost", {"entries": len(batch) + len(self._waiting), "error": str(error)})
+            self._waiting = []
+            return False
+        finally:
+            self._held, self._held_since = 0, 0.0
+        for done in told:
+            done.set()
+        return True
 
 
 async def take(book: Book, message: dict[str, Any]) -> str | None:
