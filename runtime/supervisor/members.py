@@ -25,7 +25,8 @@ SWAP_SECONDS: Final = 10.0
 """A worker that neither agrees nor refuses within this is ended: nobody may go on with a plan that is revoked."""
 SILENT: Final = 30
 TICK: Final = 1.0
-"""A worker that says nothing of itself for ``SILENT`` ticks (of seconds) is ended, too: it goes on getting connections."""
+"""A worker that says nothing of itself for ``SILENT`` ticks (of seconds) is ended, too: it goes on getting connections. So
+is a keeper that does not answer: calls that need it would wait without end."""
 
 _log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -35,6 +36,7 @@ from meshplan.runtime.supervisor import carried
 from meshplan.runtime.supervisor.counters import KeeperCounters
 from meshplan.runtime.supervisor.fellows import Door, Fellows
 from meshplan.runtime.supervisor.keeper import follow_supervisor
+from meshplan.runtime.supervisor.members import SILENT, TICK
 from meshplan.runtime.supervisor.pages import Pages
 from meshplan.runtime.supervisor.peer import Incoming, LinkLostError, Peer, RefusalError
 from meshplan.runtime.supervisor.setup import Setup
@@ -48,6 +50,8 @@ from meshplan.runtime.upstream.remote import WorkerUpstreams
 from meshplan.schemas.bundle import PlanRefusedError
 
 INTERNAL = 70
+
+_log = logging.getLogger(__name__)
 
 
 class Duty:
@@ -219,7 +223,7 @@ async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socke
         sessions = Sessions(worker=name, locator=fellows, counts=shares.sessions)
         shares.give_up |= {"sessions": sessions.let_go, "parked": lot.give_up}
         telemetry.gauges["sessions"] = lambda: len(sessions)
-        tasks.start_soon(_report, telemetry, keeper)
+        tasks.start_soon(report, telemetry, keeper)
         status = KeeperStatus(keeper, active)
         front = HttpFront(
             desk, status, setup.binding, setup.local_secret, sessions, Verifier(issuers), tracer, sign_ins=sign_ins
@@ -235,11 +239,22 @@ async def _serve(setup: Setup, name: str, shares: Shares, listener: socket.socke
     return code
 
 
-async def _report(telemetry: Telemetry, keeper: Peer) -> None:
-    """Tell the keeper what was seen, again and again, until cancelled."""
+async def report(telemetry: Telemetry, keeper: Peer) -> None:
+    """Tell the keeper what was seen, again and again, until cancelled; one that hangs is ended, and with it the runtime."""
     while True:
         await anyio.sleep(EVERY)
-        await _tell(telemetry, keeper)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_unless_heard, keeper)
+            await _tell(telemetry, keeper)
+            tasks.cancel_scope.cancel()
+
+
+async def _end_unless_heard(keeper: Peer) -> None:
+    for _ in range(SILENT):
+        await anyio.sleep(TICK)
+    _log.error("the keeper (process %d) does not answer, and is ended", keeper.wire.pid)
+    if keeper.wire.pid:
+        os.kill(keeper.wire.pid, signal.SIGKILL)
 
 
 async def _tell(telemetry: Telemetry, keeper: Peer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from plans import Draft
 
 from meshplan.runtime.active import Active
-from meshplan.runtime.supervisor import members
+from meshplan.runtime.supervisor import members, worker
 from meshplan.runtime.supervisor.members import Members
 from meshplan.runtime.supervisor.peer import LinkLostError, RefusalError
 from meshplan.runtime.supervisor.worker import Duty
@@ -54,8 +54,8 @@ def bundle(*tools):
 async def crew(folder, *workers):
     active = Active()
     found = Members(folder, active, Upstreams(), lambda plan: None)
-    for worker in workers:
-        await found.join(worker, f"w{worker.pid}", None, None)
+    for one in workers:
+        await found.join(one, f"w{one.pid}", None, None)
     return found, active
 
 
@@ -80,7 +80,7 @@ async def test_a_plan_that_no_worker_can_load_is_refused_and_nothing_changes(tmp
     with pytest.raises(PlanRefusedError, match="no worker could load the plan: no room"):
         await found.put(bundle("a"), 1)
     assert active.snapshot is None
-    assert [worker.told for worker in workers] == [["load"]] * 2
+    assert [one.told for one in workers] == [["load"]] * 2
 
 
 @pytest.mark.parametrize("silent_at", ["load", "swap"])
@@ -116,6 +116,29 @@ async def test_a_worker_that_says_nothing_of_itself_is_ended(tmp_path, monkeypat
                 await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
     assert killed == [(2, signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_a_keeper_that_does_not_answer_is_ended(monkeypatch, hangs):
+    killed, done = [], anyio.Event()
+
+    def kill(pid, number):
+        killed.append((pid, number))
+        done.set()
+
+    monkeypatch.setattr(worker, "EVERY", 0.001)
+    monkeypatch.setattr(worker, "TICK", 0.001)
+    monkeypatch.setattr(worker.os, "kill", kill)
+    keeper = Worker(7, {"telemetry": "silent"} if hangs else {})
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker.report, SimpleNamespace(drain=dict), keeper)
+            if hangs:
+                await done.wait()
+            while not hangs and len(keeper.told) < 100:
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+    assert killed == ([(7, signal.SIGKILL)] if hangs else [])
 
 
 async def test_one_that_joins_late_gets_the_newest_plan_first_or_is_not_taken(tmp_path):
