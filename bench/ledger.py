@@ -101,7 +101,7 @@ async def over_http(folder: Path, count: int, rounds: int) -> dict[str, list[flo
             plan_file, port = folder / f"plan-{durability}", free_port()
             plan_file.write_text(plan(base, 1, 10, 100, ledger(durability)))
             pid = stack.enter_context(
-                process(*serve(plan_file, port), "--root", str(folder / f"http-{durability}"))
+                process(*serve(plan_file, port, 1), "--root", str(folder / f"http-{durability}"))
             ).pid
             targets[durability] = pid, client_of(f"http://127.0.0.1:{port}/mcp/all", modern=True, key=KEY)
             await first_list(targets[durability][1], 10)
