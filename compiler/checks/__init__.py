@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshplan.compiler.checks.caps import forgotten_caps
+from meshplan.compiler.checks.caps import caps_without_room, forgotten_caps
 from meshplan.compiler.checks.carriage import gaps
 from meshplan.compiler.checks.expiry import expired
 from meshplan.compiler.checks.issuers import unusable_issuers
@@ -39,6 +39,7 @@ ADVISING: tuple[Check, ...] = (
     callers_without_login,
     gaps,
     unlocked_strategies,
+    caps_without_room,
 )
 
 

@@ -149,6 +149,15 @@ RULES = (
         _BUDGETS + _LEDGER,
     ),
     Rule(
+        "MESH526",
+        "no-room",
+        "a budget never lets a call through",
+        "A call sets aside the most that it can cost, as often as it may be tried, before it leaves.",
+        _PRICES + _BUDGETS.replace("500 usd", "0.10 usd") + _LEDGER,
+        _PRICES + _BUDGETS + _LEDGER,
+        level="warning",
+    ),
+    Rule(
         "MESH531",
         "duplicate-name",
         "two things of a kind have the same name",
