@@ -227,7 +227,7 @@ def read(path: Path, number: int, part: int, db: sqlite3.Connection) -> Segment:
     said = meta.get("format", "")
     if said != str(FORMAT):
         older = said.isdecimal() and int(said) < FORMAT
-        how = "the format of an earlier version: choose another `runtime.ledger.path`" if older else _UNKNOWN
+        how = "the format of an earlier version; choose another `runtime.ledger.path`" if older else _UNKNOWN
         raise UnreadableError(f"`{path.name}` has {how}")
     try:
         return Segment(path, db, meta["writer"], number, part, int(meta["start"]), bytes.fromhex(meta["tie"]))

@@ -193,7 +193,7 @@ def test_totals_that_were_changed_are_found(ledger, capsys, statement):
 
 def test_a_ledger_of_another_format_is_refused(ledger, capsys):
     for number, said in (
-        (2, "the format of an earlier version: choose another `runtime.ledger.path`"),
+        (2, "the format of an earlier version; choose another `runtime.ledger.path`"),
         (9, "a format"),
     ):
         edit(ledger, f"UPDATE meta SET value = '{number}' WHERE name = 'format'")
