@@ -31,7 +31,7 @@ class Shares:
         return Crowd(self._of("calls"), lambda server: CommonLine(server, turns, waits))
 
     def standing(self, server: str, transport: Transport) -> Standing:
-        """See ``connection.StandingOf``."""
+        """See ``surroundings.StandingOf``."""
         return self._setup.standings.of(self._column, server, transport)
 
     def _ask_for_room(self, kind: str, who: Who) -> None:

@@ -14,7 +14,6 @@ import anyio.lowlevel
 from meshplan.runtime.errors import METHOD_NOT_FOUND
 from meshplan.runtime.secrets import SecretError
 from meshplan.runtime.upstream.api_request import api_request
-from meshplan.runtime.upstream.connection import Surroundings
 from meshplan.runtime.upstream.credentials import Credentials
 from meshplan.runtime.upstream.failures import SecretUnavailable, Unavailable
 from meshplan.runtime.upstream.port import (
@@ -27,6 +26,7 @@ from meshplan.runtime.upstream.port import (
     UpstreamRequest,
     UpstreamTimeout,
 )
+from meshplan.runtime.upstream.surroundings import Surroundings
 from meshplan.schemas import jsontext
 from meshplan.schemas.plan import OpenApiTransport, Transport
 

@@ -11,9 +11,10 @@ import anyio
 import anyio.abc
 
 from meshplan.runtime.secrets import SecretError
-from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.connection import UpstreamServer
 from meshplan.runtime.upstream.failures import Unavailable, secret_failure
 from meshplan.runtime.upstream.port import Behalf, FollowedTask, Health, OnTask, OnUpdate, Source, UpstreamRequest
+from meshplan.runtime.upstream.surroundings import Surroundings
 from meshplan.schemas.plan import BearerAuth, ExchangeAuth, HttpTransport, PerUserAuth, Transport
 
 if TYPE_CHECKING:

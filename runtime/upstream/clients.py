@@ -12,7 +12,7 @@ import anyio.abc
 from msgspec import structs
 
 from meshplan.runtime.errors import INVALID_PARAMS
-from meshplan.runtime.upstream.connection import Surroundings, UpstreamServer
+from meshplan.runtime.upstream.connection import UpstreamServer
 from meshplan.runtime.upstream.failures import Unavailable
 from meshplan.runtime.upstream.port import (
     Client,
@@ -23,6 +23,7 @@ from meshplan.runtime.upstream.port import (
     UpstreamRefusal,
     UpstreamRequest,
 )
+from meshplan.runtime.upstream.surroundings import Surroundings
 from meshplan.schemas.plan import Transport
 
 if TYPE_CHECKING:

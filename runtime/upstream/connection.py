@@ -7,8 +7,6 @@ import importlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,20 +14,15 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from meshplan.runtime.secrets import Secrets
-from meshplan.runtime.upstream.breaker import OwnStanding, Standing
-from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.failures import SessionLost, SlowToConnect, Unavailable
-from meshplan.runtime.upstream.links import Links, OnCompleted
+from meshplan.runtime.upstream.links import Links
 from meshplan.runtime.upstream.modern_http import ModernSession
 from meshplan.runtime.upstream.port import Behalf, Client, FollowedTask, Health, OnTask, OnUpdate, UpstreamRequest
+from meshplan.runtime.upstream.surroundings import Surroundings
 from meshplan.runtime.upstream.updates import AGREE_SECONDS, Updates
 from meshplan.schemas.plan import HttpTransport, Transport
 
 if TYPE_CHECKING:
-    import httpx2
-
-    from meshplan.runtime.signin.sign_ins import SignIns
     from meshplan.runtime.upstream.envelope import Negotiated
     from meshplan.runtime.upstream.session import Session
 
@@ -67,34 +60,6 @@ class _Attempt:
     def over(self) -> bool:
         """Whether it failed, or the connection that it made has ended."""
         return self.failure is not None or (self.session is not None and self.session.gone.is_set())
-
-
-OnSessionEnded = Callable[[Transport, str, float, str | None], None]
-"""Gets where a session was, its protocol version, how many seconds it lasted, and the kind of error that ended it."""
-
-StandingOf = Callable[[str, Transport], Standing]
-"""What is known of a server (its name, and the address of one of its replicas)."""
-
-
-def own_standing(_server: str, _transport: Transport) -> Standing:
-    """What only this process knows."""
-    return OwnStanding()
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the servers of one pool share."""
-
-    secrets: Secrets
-    root: Path
-    http_pool: Callable[[], httpx2.AsyncBaseTransport]
-    on_list_changed: Callable[[str, str], None] | None = None
-    on_connected: Callable[[str], None] | None = None
-    egress: Egress = field(default_factory=Egress)
-    sign_ins: SignIns | None = None
-    on_completed: OnCompleted | None = None
-    on_session_ended: OnSessionEnded | None = None
-    standing: StandingOf = own_standing
 
 
 class UpstreamServer:

@@ -20,17 +20,12 @@ from meshplan.runtime.upstream.api import ApiServer
 from meshplan.runtime.upstream.breaker import Standing
 from meshplan.runtime.upstream.callers import CallerConnections
 from meshplan.runtime.upstream.clients import ClientSessions
-from meshplan.runtime.upstream.connection import (
-    OnSessionEnded,
-    StandingOf,
-    Surroundings,
-    UpstreamServer,
-    own_standing,
-)
+from meshplan.runtime.upstream.connection import UpstreamServer
 from meshplan.runtime.upstream.egress import Egress
 from meshplan.runtime.upstream.links import OnCompleted
 from meshplan.runtime.upstream.port import Health, Upstream
 from meshplan.runtime.upstream.resilience import Resilient
+from meshplan.runtime.upstream.surroundings import OnSessionEnded, StandingOf, Surroundings, own_standing
 from meshplan.schemas.plan import ExchangeAuth, HttpTransport, PerUserAuth, Server, Transport
 
 if TYPE_CHECKING:
