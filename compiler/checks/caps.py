@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from meshplan.compiler.diagnostics import Diagnostic
 from meshplan.compiler.draft import Draft
-from meshplan.compiler.lower.servers import lower_server
 from meshplan.compiler.lower.spending import lower_budget
 from meshplan.compiler.marks import locate
 from meshplan.compiler.resolved import ResolvedBudget, ResolvedPrice
@@ -57,6 +56,7 @@ def _too_much(draft: Draft, budget: ResolvedBudget) -> list[tuple[CapabilityKey,
         (key, price, _tries(draft, key))
         for key, price in sorted(draft.resolved.prices.items())
         if price.currency == limit.unit and (budget.covers is None or key in budget.covers)
+        if _nano(price) * _most(draft, key) > limit.amount
     ]
     dear = [one for one in found if _nano(one[1]) * one[2] > limit.amount]
     return sorted(dear, key=lambda one: -_nano(one[1]) * one[2])
@@ -72,8 +72,16 @@ def _told(price: ResolvedPrice, tries: int) -> str:
     return f"{tries} times {one}" if tries > 1 else one
 
 
+def _most(draft: Draft, key: CapabilityKey) -> int:
+    """How often a call of its server may be sent, at most."""
+    server = None if draft.mesh is None else draft.mesh.servers.get(key.server)
+    return 1 if server is None or server.retry is None else server.retry.attempts
+
+
 def _tries(draft: Draft, key: CapabilityKey) -> int:
-    """How often a call may be sent, as the runtime counts it."""
+    """How often a call may be sent, as the runtime counts it; what that takes is loaded only where it may matter."""
+    from meshplan.compiler.lower.servers import lower_server
+
     if draft.mesh is None or draft.resolved is None or key.server not in draft.mesh.servers:
         return 1
     retry = lower_server(key.server, draft.mesh.servers[key.server], draft.locks.get(key.server)).retry
