@@ -17,7 +17,7 @@ from meshplan.schemas.bundle import pack
 from meshplan.schemas.plan import Breaker, HttpTransport, Limits
 
 CALLS, TURNS, STREAMS = 8, 6, 6
-FAILURES, COOLDOWN_MS = 5, 1500
+FAILURES, COOLDOWN_MS = 5, 3000
 
 
 @dataclass
