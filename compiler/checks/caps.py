@@ -10,6 +10,7 @@ from meshplan.compiler.resolved import ResolvedBudget, ResolvedPrice
 from meshplan.compiler.rules import report
 from meshplan.schemas.budgets import is_cap, money
 from meshplan.schemas.capability import CapabilityKey
+from meshplan.schemas.globs import glob_match
 
 
 def forgotten_caps(draft: Draft) -> list[Diagnostic]:
@@ -80,10 +81,10 @@ def _most(draft: Draft, key: CapabilityKey) -> int:
 
 def _tries(draft: Draft, key: CapabilityKey) -> int:
     """How often a call may be sent, as the runtime counts it; what that takes is loaded only where it may matter."""
-    from meshplan.compiler.lower.servers import lower_server
-
     if draft.mesh is None or draft.resolved is None or key.server not in draft.mesh.servers:
         return 1
-    retry = lower_server(key.server, draft.mesh.servers[key.server], draft.locks.get(key.server)).retry
+    retry = draft.mesh.servers[key.server].retry
+    if retry is None:
+        return 1
     reads = draft.resolved.capabilities[key].effect == "read"
-    return retry.attempts if retry is not None and (reads or key.id in retry.idempotent) else 1
+    return retry.attempts if reads or any(glob_match(glob, key.name) for glob in retry.idempotent) else 1
