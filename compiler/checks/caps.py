@@ -57,7 +57,6 @@ def _too_much(draft: Draft, budget: ResolvedBudget) -> list[tuple[CapabilityKey,
         (key, price, _tries(draft, key))
         for key, price in sorted(draft.resolved.prices.items())
         if price.currency == limit.unit and (budget.covers is None or key in budget.covers)
-        if _nano(price) * _most(draft, key) > limit.amount
     ]
     dear = [one for one in found if _nano(one[1]) * one[2] > limit.amount]
     return sorted(dear, key=lambda one: -_nano(one[1]) * one[2])
@@ -73,14 +72,8 @@ def _told(price: ResolvedPrice, tries: int) -> str:
     return f"{tries} times {one}" if tries > 1 else one
 
 
-def _most(draft: Draft, key: CapabilityKey) -> int:
-    """How often a call of its server may be sent, at most."""
-    server = None if draft.mesh is None else draft.mesh.servers.get(key.server)
-    return 1 if server is None or server.retry is None else server.retry.attempts
-
-
 def _tries(draft: Draft, key: CapabilityKey) -> int:
-    """How often a call may be sent, as the runtime counts it; what that takes is loaded only where it may matter."""
+    """How often a call may be sent, as the runtime counts it."""
     if draft.mesh is None or draft.resolved is None or key.server not in draft.mesh.servers:
         return 1
     retry = draft.mesh.servers[key.server].retry
