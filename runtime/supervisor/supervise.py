@@ -18,9 +18,8 @@ import tempfile
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -38,6 +37,7 @@ from meshplan.runtime.snapshot import Snapshot
 from meshplan.runtime.supervisor.board import Board
 from meshplan.runtime.supervisor.keeper import DRAIN, keep
 from meshplan.runtime.supervisor.setup import Setup
+from meshplan.runtime.supervisor.signals import OURS, Signals, caught
 from meshplan.runtime.supervisor.standings import Standings
 from meshplan.runtime.supervisor.worker import INTERNAL, work
 from meshplan.schemas.bundle import PlanRefusedError
@@ -66,18 +66,6 @@ class _Seat:
     began: float = 0.0
     pause: float = 0.0
     due: float = 0.0
-
-
-@dataclass(slots=True)
-class _Signals:
-    """Signals that arrived; each also wakes the loop."""
-
-    reader: int
-    writer: int
-    arrived: deque[int] = field(default_factory=deque[int])
-
-    def take(self, number: int, _frame: object) -> None:
-        self.arrived.append(number)
 
 
 def supervise(
@@ -118,7 +106,7 @@ def supervise(
     gc.collect()
     gc.freeze()
     try:
-        with _caught() as signals:
+        with caught() as signals:
             return _Supervisor(setup, held, [_Seat(*one) for one in enumerate(listeners)], signals).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -155,29 +143,8 @@ def _listeners(wanted: Binding, count: int) -> list[socket.socket]:
         raise StartError(USAGE, f"cannot listen on `{wanted.host}:{wanted.port}`: {error.strerror}") from None
 
 
-@contextmanager
-def _caught() -> Generator[_Signals]:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    signals = _Signals(reader, writer)
-    before = {number: signal.signal(number, signals.take) for number in _OURS}
-    woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        yield signals
-    finally:
-        signal.set_wakeup_fd(woken)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        os.close(reader)
-        os.close(writer)
-
-
-_OURS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-
-
 class _Supervisor:
-    def __init__(self, setup: Setup, held: int, seats: list[_Seat], signals: _Signals) -> None:
+    def __init__(self, setup: Setup, held: int, seats: list[_Seat], signals: Signals) -> None:
         self._setup, self._held, self._seats, self._signals = setup, held, seats, signals
         self._say = Lines(sys.stderr)
         self._keeper = 0
@@ -230,7 +197,7 @@ class _Supervisor:
 
     def _wait(self, seconds: float | None) -> None:
         select.select([self._signals.reader], [], [], None if seconds is None else max(0.0, seconds))
-        while _drained(self._signals.reader):
+        while self._signals.drained():
             pass
         while self._signals.arrived:
             number = self._signals.arrived.popleft()
@@ -304,19 +271,12 @@ def _kill(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _drained(reader: int) -> bytes:
-    try:
-        return os.read(reader, 4096)
-    except BlockingIOError:
-        return b""
-
-
 def _be(work: Callable[[], Awaitable[int]]) -> NoReturn:
     """What a forked process does, to its end: the supervisor's own frames above are not for it to return to."""
     code = INTERNAL
     try:
         signal.set_wakeup_fd(-1)
-        for number in _OURS:
+        for number in OURS:
             signal.signal(number, signal.SIG_DFL)
         # At a terminal, an interrupt reaches every process; how to end is for the supervisor to say.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
