@@ -80,8 +80,8 @@ def failure_out(failure: UpstreamFailure) -> dict[str, Any]:
             return {"refusal": [code, message, data]}
         case UpstreamTimeout():
             return {"timeout": str(failure)}
-        case UpstreamUnavailable(reason=reason, sent=sent):
-            return {"reason": reason, "sent": sent}
+        case UpstreamUnavailable(reason=reason, sent=sent, retry_after=retry_after):
+            return {"reason": reason, "sent": sent, "retry_after": retry_after}
         case _:
             return {"reason": str(failure)}
 
@@ -93,7 +93,8 @@ def failure_in(value: dict[str, Any]) -> UpstreamFailure:
         return UpstreamRefusal(code, message, data)
     if "timeout" in value:
         return UpstreamTimeout(value["timeout"])
-    return Unavailable(str(value.get("reason")), sent=bool(value.get("sent", True)))
+    sent, retry_after = bool(value.get("sent", True)), value.get("retry_after")
+    return Unavailable(str(value.get("reason")), sent=sent, retry_after=retry_after)
 
 
 def credential_out(credential: Credential) -> dict[str, Any]:
