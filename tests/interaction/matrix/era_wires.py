@@ -257,7 +257,10 @@ class StdioWire(Wire):
 
     def batch(self, messages):
         self.tell(messages)
-        return self.inbox.get(timeout=SECONDS)
+        while True:  # What an earlier request or stream still said comes before.
+            found = self.inbox.get(timeout=SECONDS)
+            if isinstance(found, list) or ("error" in found and found.get("id") is None):
+                return found
 
     @contextmanager
     def listening(self, wanted):
