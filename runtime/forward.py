@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -58,14 +60,16 @@ class Forwarder:
         self._upstreams, self._journal, self._crowd = upstreams, journal, crowd
         self._rounds, self._tasks, self._cashier, self._sign_ins = rounds, tasks, cashier, sign_ins
 
-    async def forward(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
+    def forward(
+        self, view: View, call: Call, target: Target, trace: Trace
+    ) -> Coroutine[Any, Any, tuple[Result, Outcome]]:
         """Send it, and charge what it owes."""
         tariff = view.snapshot.tariff
         terms = tariff.terms(call.method, trace.capability, view.principal)
         if terms is None:
-            return await self._in_turn(view, call, target, trace)
+            return self._in_turn(view, call, target, trace)
         send = partial(self._in_turn, view, call, target, trace)
-        return await self._cashier.pay(tariff, terms, call, target, trace, send)
+        return self._cashier.pay(tariff, terms, call, target, trace, send)
 
     async def _in_turn(self, view: View, call: Call, target: Target, trace: Trace) -> tuple[Result, Outcome]:
         """Send it in its turn: a server that is slow or frozen holds up only those who call it."""

@@ -119,14 +119,14 @@ class Keyring:
 
     def judge(self, credential: Credential, now: datetime) -> Principal:
         """Whom a credential stands for now; raises ``RejectedError``."""
+        if isinstance(credential, str):
+            return self._of_key(credential, now)
         match credential:
             case Bearer(token=token, resource=resource):
                 token.check_time(now.timestamp())
                 return self._of_token(token, resource)
             case Vouched(issuer=issuer, name=name):
                 return self._vouched(issuer, name)
-            case _:
-                return self._of_key(credential, now)
 
     def logged_in(self, token: Token) -> Principal | None:
         """Whom an ID token stands for that an issuer gave to the mesh itself, if for anybody."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from meshplan.runtime.errors import (
     INVALID_REQUEST,
@@ -79,12 +81,9 @@ class HttpFront:
         for session in self.sessions:
             self._tell(session)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Serve one connection event of ASGI 3.0; anything but HTTP is not for us."""
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+        return self._http(scope, receive, send) if scope["type"] == "http" else _other(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = str(scope["path"])
@@ -224,9 +223,9 @@ def _answer(error: UnauthenticatedError) -> RpcError:
     return unauthenticated()
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def _other(scope: Scope, receive: Receive, send: Send) -> None:
     """Nothing is opened or closed here: the composition root owns what lives longer than a request."""
-    while True:
+    while scope["type"] == "lifespan":
         event = await receive()
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":

@@ -271,7 +271,8 @@ class ModernSession:
             raise reply.failure
         if reply.late:
             raise UpstreamTimeout(f"no answer to `{request.method}` within {request.timeout:g} s")
-        _judge(reply)
+        if reply.status != 200 or reply.kind != b"application/json":
+            _judge(reply)
         if reply.streams:
             raise Unavailable("the connection was closed before the answer", sent=True)
         return read_answer(reply.body, number)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from meshplan.runtime.front.asgi import DIRECT, KEPT
+from meshplan.runtime.front.asgi import DIRECT, KEPT, Scope
 from meshplan.runtime.front.http1.request import STATUS_LINES, Request
 from meshplan.runtime.front.http1.worker import Worker
 
@@ -83,8 +83,7 @@ class Connection(asyncio.Protocol):
         self.full: asyncio.Event | None = None
         self._full_since = self.since = 0.0
         self._kept: dict[str, object] = {}
-        self._client: tuple[str, int] | None = None
-        self._local: tuple[str, int] | None = None
+        self._scope: Scope = {}
 
     # asyncio.Protocol
 
@@ -94,7 +93,8 @@ class Connection(asyncio.Protocol):
         if not self._server.admit(self):
             transport.close()
             return
-        self._client, self._local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        ends = {"client": transport.get_extra_info("peername"), "server": transport.get_extra_info("sockname")}
+        self._scope = {"type": "http", "asgi": {"version": "3.0"}, "scheme": "http", **ends}
         self.since = self._server.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -174,16 +174,12 @@ class Connection(asyncio.Protocol):
             # RFC 9112 3.2.2: with a target in absolute form, the Host header is ignored.
             headers[:] = [(b"host", authority), *(line for line in headers if line[0] != b"host")]
         request.scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
+            **self._scope,
             "http_version": version,
             "method": _method(self._parser.get_method()),
-            "scheme": "http",
             "path": path,
             "query_string": query,
             "headers": headers,
-            "client": self._client,
-            "server": self._local,
             "extensions": {DIRECT: request, KEPT: self._kept},
         }
         self._queue.append(request)
