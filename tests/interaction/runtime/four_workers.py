@@ -9,6 +9,15 @@ from runtimes import runtime
 from sites import events
 
 MODERN = "2026-07-28"
+DISCOVERED = {
+    "supportedVersions": [MODERN],
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "u", "version": "1"},
+    "ttlMs": 0,
+    "cacheScope": "private",
+}
+NO_TOOLS = {"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}
+"""What a small server of 2026-07-28 says of itself."""
 WEB = ContextVar("web")
 """A client that keeps no connection."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import anyio
 import httpx2
-from four_workers import MODERN, Caller, four, status_of, workers_of
+from four_workers import DISCOVERED, NO_TOOLS, Caller, four, status_of, workers_of
 from plans import Draft
 from sites import listening
 
@@ -58,15 +58,9 @@ class Counting:
         message = json.loads((await receive())["body"])
         status, found = 200, {"resultType": "complete", "content": []}
         if message["method"] == "server/discover":
-            found |= {
-                "supportedVersions": [MODERN],
-                "capabilities": {"tools": {}},
-                "serverInfo": {"name": "u", "version": "1"},
-                "ttlMs": 0,
-                "cacheScope": "private",
-            }
+            found |= DISCOVERED
         elif message["method"] == "tools/list":
-            found = {"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}
+            found = NO_TOOLS
         elif self.broken:
             self.turn(1)
             self.turn(-1)

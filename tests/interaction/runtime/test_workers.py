@@ -13,7 +13,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 import worlds
-from four_workers import MODERN, Caller, four, status_of, workers_of
+from four_workers import DISCOVERED, NO_TOOLS, Caller, four, status_of, workers_of
 from plans import Draft, publish, recorded
 from sites import listening
 
@@ -208,15 +208,9 @@ async def test_a_modern_servers_state_is_taken_back_once_by_all_workers_together
         message = json.loads((await receive())["body"])
         result = {"resultType": "complete", "content": []}
         if message["method"] == "server/discover":
-            result |= {
-                "supportedVersions": [MODERN],
-                "capabilities": {"tools": {}},
-                "serverInfo": {"name": "u", "version": "1"},
-                "ttlMs": 0,
-                "cacheScope": "private",
-            }
+            result |= DISCOVERED
         elif message["method"] == "tools/list":
-            result = {"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "private"}
+            result = NO_TOOLS
         elif "requestState" not in message["params"]:
             asks = {"q": {"method": FORM[0], "params": FORM[1]}}
             result = {"resultType": "input_required", "inputRequests": asks, "requestState": "mine"}
